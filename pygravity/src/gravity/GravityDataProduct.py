@@ -1,0 +1,155 @@
+"""The data product as an application sees it."""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError, Message
+
+from .GravityDataProductPB_pb2 import GravityDataProductPB
+from .wire import encode, fill
+
+
+class GravityDataProduct:
+    """One message: an identity, a payload of bytes, and what its publisher stamped on it.
+
+    Give exactly one of `dataProductID` (a new, empty one) and `data` (a serialized GravityDataProductPB).
+    Raises AttributeError if neither or both are given, or `data` cannot be parsed.
+    """
+
+    def __init__(self, dataProductID: str | None = None, data: bytes | None = None) -> None:
+        if (dataProductID is None) == (data is None):
+            raise AttributeError("give exactly one of dataProductID and data")
+        self._pb = GravityDataProductPB()
+        if data is not None:
+            self.parseFromString(data)
+        else:
+            self._pb.dataProductID = str(dataProductID)
+
+    @classmethod
+    def _wrap(cls, pb: GravityDataProductPB) -> GravityDataProduct:
+        product = cls.__new__(cls)
+        product._pb = pb
+        return product
+
+    @property
+    def data(self) -> bytes:
+        """The payload: bytes when read; bytes or a protobuf message when set."""
+        return self._pb.data
+
+    @data.setter
+    def data(self, data: bytes | Message) -> None:
+        if isinstance(data, Message):
+            fill(self._pb, data)
+        elif isinstance(data, bytes | bytearray | str):
+            self._pb.data = data  # protobuf itself raises TypeError for a str
+        else:
+            raise AttributeError(f"data is bytes or a protobuf message, not {type(data).__name__}")
+
+    def populateMessage(self, msg: Message) -> None:
+        """Merge the payload into the protobuf message `msg`; raise AttributeError if it cannot be parsed."""
+        try:
+            msg.MergeFromString(self._pb.data)
+        except DecodeError as error:
+            raise AttributeError(f"the payload is no {msg.DESCRIPTOR.full_name}: {error}") from None
+
+    def getDataSize(self) -> int:
+        """Return the payload's size in bytes."""
+        return len(self._pb.data)
+
+    def getSize(self) -> int:
+        """Return the serialized data product's size in bytes."""
+        return self._pb.ByteSize()
+
+    def serializeToString(self) -> bytes:
+        """Return the serialized data product."""
+        return encode(self._pb)
+
+    def parseFromString(self, data: bytes) -> None:
+        """Merge a serialized data product into this one; raise AttributeError if it cannot be parsed."""
+        try:
+            self._pb.MergeFromString(data)
+            self._pb.ListFields()  # proto2 lets any bytes through until a text is read
+        except (DecodeError, UnicodeDecodeError, TypeError) as error:
+            raise AttributeError(f"no serialized GravityDataProductPB: {error}") from None
+
+    @property
+    def timestamp(self) -> int:
+        """When it was published, in microseconds since the epoch; 0 if it was not."""
+        return self._pb.timestamp
+
+    @timestamp.setter
+    def timestamp(self, timestamp: int) -> None:
+        self._pb.timestamp = timestamp
+
+    @property
+    def receivedTimestamp(self) -> int:
+        """When it was received, in microseconds since the epoch; 0 if it was not."""
+        return self._pb.received_timestamp
+
+    @property
+    def dataProductID(self) -> str:
+        """The data product's id."""
+        return self._pb.dataProductID
+
+    @property
+    def softwareVersion(self) -> str:
+        """The application's own version, if it sets one."""
+        return self._pb.softwareVersion
+
+    @softwareVersion.setter
+    def softwareVersion(self, softwareVersion: str) -> None:
+        self._pb.softwareVersion = softwareVersion
+
+    @property
+    def componentID(self) -> str:
+        """The node that published it."""
+        return self._pb.componentID
+
+    @componentID.setter
+    def componentID(self, componentID: str) -> None:
+        self._pb.componentID = componentID
+
+    @property
+    def domain(self) -> str:
+        """The domain of the node that published it."""
+        return self._pb.domain
+
+    @domain.setter
+    def domain(self, domain: str) -> None:
+        self._pb.domain = domain
+
+    @property
+    def isCachedDataproduct(self) -> bool:
+        """Whether this is a publisher's cached last message, sent because a subscriber is new."""
+        return self._pb.is_cached_dataproduct
+
+    @isCachedDataproduct.setter
+    def isCachedDataproduct(self, isCachedDataproduct: bool) -> None:
+        self._pb.is_cached_dataproduct = isCachedDataproduct
+
+    @property
+    def protocol(self) -> str:
+        """How the payload is encoded: "protobuf2" if it was set from a protobuf message."""
+        return self._pb.protocol
+
+    @protocol.setter
+    def protocol(self, protocol: str) -> None:
+        self._pb.protocol = protocol
+
+    @property
+    def typeName(self) -> str:
+        """The full name of the payload's message type, if it was set from a protobuf message."""
+        return self._pb.type_name
+
+    @typeName.setter
+    def typeName(self, typeName: str) -> None:
+        self._pb.type_name = typeName
+
+    @property
+    def isFutureResponse(self) -> bool:
+        """Whether this answer only says where the real one will be."""
+        return self._pb.future_response
+
+    @property
+    def futureSocketUrl(self) -> str:
+        """Where the real answer will be."""
+        return self._pb.future_socket_url

@@ -1,0 +1,22 @@
+"""Standard `logging` into Gravity's log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import ClassVar
+
+from .GravityLogHandler import GravityLogHandler
+from .log import SpdLog
+
+
+class SpdLogHandler(GravityLogHandler):
+    """Hands records to `SpdLog`; with `splitlines`, one message for each line of a record."""
+
+    _functions: ClassVar[dict[int, Callable[[str], None]]] = {
+        logging.CRITICAL: SpdLog.critical,
+        logging.ERROR: SpdLog.error,
+        logging.WARNING: SpdLog.warn,
+        logging.INFO: SpdLog.info,
+        logging.DEBUG: SpdLog.debug,
+    }

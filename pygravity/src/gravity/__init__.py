@@ -1,0 +1,27 @@
+"""Gravity for Python, in pure Python: publish/subscribe between nodes that find each other by name.
+
+The names, and the bytes on the wire, are those of Gravity's own Python bindings: programs written for these
+run on this package unchanged, and nodes of both kinds work together.
+"""
+
+from __future__ import annotations
+
+from . import gravity
+from .GravityDataProduct import GravityDataProduct
+from .GravityLogHandler import GravityLogHandler
+from .log import Log, SpdLog
+from .node import GravityNode, GravitySubscriber
+from .SpdLogHandler import SpdLogHandler
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GravityDataProduct",
+    "GravityLogHandler",
+    "GravityNode",
+    "GravitySubscriber",
+    "Log",
+    "SpdLog",
+    "SpdLogHandler",
+    "gravity",
+]

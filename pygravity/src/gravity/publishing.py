@@ -1,0 +1,83 @@
+"""A node's publications at work: stamped, sent, and replayed to new subscribers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .GravityDataProductPB_pb2 import GravityDataProductPB
+from .io import Loop, Sender, now_us
+from .publication import Publication
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    publication: Publication
+    sender: Sender
+
+
+class Publishing:
+    """The data products that a node publishes; any thread may publish."""
+
+    def __init__(self, loop: Callable[[], Loop]) -> None:
+        """`loop` returns the loop that serves new subscribers while nothing is published."""
+        self._loop = loop
+        self._open: dict[str, _Open] = {}
+
+    def __contains__(self, id: str) -> bool:
+        return id in self._open
+
+    def publications(self) -> list[Publication]:
+        """Return what the node publishes."""
+        return [o.publication for o in self._open.values()]
+
+    def add(self, publication: Publication, sender: Sender) -> None:
+        """Begin to serve subscribers of a registered data product."""
+        opened = _Open(publication, sender)
+        self._open[publication.id] = opened
+        loop = self._loop()
+        loop.call(lambda: loop.watch(sender.fd, lambda: self._serve(opened)))
+
+    def remove(self, id: str) -> Publication:
+        """Stop serving a data product; its address is free at once."""
+        opened = self._open.pop(id)
+        sender, loop = opened.sender, self._loop()
+        with sender.lock:
+            sender.unbind()
+
+        def close() -> None:
+            loop.unwatch(sender.fd)
+            sender.close()
+
+        loop.call(close)
+        return opened.publication
+
+    def publish(self, product: GravityDataProductPB, filter_text: str, timestamp: int) -> bool:
+        """Stamp and send `product`, which is now ours; return False if its data product is not registered."""
+        opened = self._open.get(product.dataProductID)
+        if opened is None:
+            return False
+        with opened.sender.lock:
+            opened.sender.send(opened.publication.frames(product, filter_text, timestamp, now_us()))
+            self._replay_to_new(opened)  # sending may have swallowed the signal that the loop waits for
+        return True
+
+    def has_subscribers(self, id: str) -> bool | None:
+        """Return whether anybody subscribes to a data product, None if it is not registered."""
+        opened = self._open.get(id)
+        return opened.sender.has_subscribers if opened else None
+
+    def close(self) -> None:
+        """Close all sockets, after the loop has ended."""
+        for opened in self._open.values():
+            opened.sender.close()
+
+    def _serve(self, opened: _Open) -> None:
+        with opened.sender.lock:
+            self._replay_to_new(opened)
+
+    def _replay_to_new(self, opened: _Open) -> None:
+        """Send what is cached if anybody is new: to all, as ZeroMQ goes; the others drop what they know."""
+        if opened.sender.take_subscriptions():
+            for frames in opened.publication.replay():
+                opened.sender.send(frames)

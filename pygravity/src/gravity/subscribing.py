@@ -1,0 +1,211 @@
+"""A node's subscriptions at work: connections follow the Service Directory's lists, messages reach callbacks.
+
+All of it happens in one thread, callbacks included, so that a message is handed over once only. A callback
+may call any method of the node; while it runs, further messages wait in ZeroMQ's queue.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from .GravityDataProduct import GravityDataProduct
+from .GravityDataProductPB_pb2 import GravityDataProductPB
+from .io import Loop, Receiver, Transport, now_us
+from .log import library_log
+from .subscription import Subscription, Verdict, choose_publishers
+from .wire import Kind, MalformedFrame, Publisher, Unregistration, decode_data_product, decode_publishers
+
+
+class Subscriber(Protocol):
+    """What a subscription delivers to."""
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Take the data products that have arrived since the last call."""
+
+
+SubscriberRef = weakref.ref[Subscriber]
+
+
+class Key(NamedTuple):
+    """What is subscribed to."""
+
+    domain: str
+    id: str
+
+
+@dataclass(slots=True)
+class _Filtered:
+    """The subscribers of one filter text, and the connections that serve them."""
+
+    subscription: Subscription
+    subscribers: list[SubscriberRef] = field(default_factory=list)
+    receivers: dict[str, Receiver] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Feed:
+    """One data product: its publishers, and its subscribers by filter text."""
+
+    directory_url: str
+    publishers: list[Publisher]
+    filtered: dict[bytes, _Filtered] = field(default_factory=dict)
+
+
+class Subscribing:
+    """The subscriptions of a node. Its public methods may be called from any thread."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        loop: Callable[[], Loop],
+        component_id: str,
+        ip: str,
+        report_stale: Callable[[Unregistration], None],
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._component_id = component_id
+        self._ip = ip
+        self._report_stale = report_stale
+        self._feeds: dict[Key, _Feed] = {}
+        self._updates: dict[str, Receiver] = {}  # RegisteredPublishers, by its address
+
+    def subscribe(
+        self,
+        key: Key,
+        filter_text: str,
+        subscriber: Subscriber,
+        publishers: list[Publisher],
+        directory_url: str,
+        *,
+        wants_cached: bool,
+    ) -> None:
+        """Deliver `key`'s messages that begin with the filter; its list of publishers is updated by `directory_url`.
+
+        The subscriber is held weakly: the node holds it as long as it is subscribed.
+        """
+        ref = weakref.ref(subscriber)
+        self._loop().call(lambda: self._add(key, filter_text.encode(), ref, publishers, directory_url, wants_cached))
+
+    def unsubscribe(self, key: Key, filter_text: str, subscriber: Subscriber) -> None:
+        """Take a subscription back; one that does not exist is ignored."""
+        ref = weakref.ref(subscriber)
+        self._loop().call(lambda: self._remove(key, filter_text.encode(), ref))
+
+    def _add(
+        self,
+        key: Key,
+        topic: bytes,
+        ref: SubscriberRef,
+        publishers: list[Publisher],
+        directory_url: str,
+        wants_cached: bool,
+    ) -> None:
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = _Feed(directory_url, publishers)
+            self._follow_updates(directory_url, key.id)
+        filtered = feed.filtered.get(topic)
+        if filtered is None:
+            filtered = feed.filtered[topic] = _Filtered(Subscription(wants_cached=wants_cached))
+            filtered.subscribers.append(ref)
+            self._connect(key, topic, filtered, feed.publishers)
+        elif ref not in filtered.subscribers:
+            filtered.subscribers.append(ref)
+            last = filtered.subscription.last_products()
+            if wants_cached and last:
+                self._deliver([ref], [_copy(p) for p in last])
+
+    def _remove(self, key: Key, topic: bytes, ref: SubscriberRef) -> None:
+        feed = self._feeds.get(key)
+        filtered = feed.filtered.get(topic) if feed else None
+        if feed is None or filtered is None:
+            return
+        filtered.subscribers[:] = [r for r in filtered.subscribers if r is not ref and r() is not None]
+        if filtered.subscribers:
+            return
+        for receiver in filtered.receivers.values():
+            self._loop().unwatch(receiver)
+        del feed.filtered[topic]
+        if not feed.filtered:
+            del self._feeds[key]
+            self._updates[feed.directory_url].remove_topic(key.id.encode())
+
+    def _follow_updates(self, directory_url: str, id: str) -> None:
+        updates = self._updates.get(directory_url)
+        if updates is None:
+            receiver = updates = self._updates[directory_url] = self._transport.receiver(directory_url)
+            self._loop().watch(receiver, lambda: self._receive_updates(receiver))
+        updates.add_topic(id.encode())
+
+    def _receive_updates(self, updates: Receiver) -> None:
+        for message in updates.receive():
+            try:
+                id, domain, publishers = decode_publishers(decode_data_product(message[-1]).data)
+            except MalformedFrame as error:
+                library_log.warning("an update of the list of publishers is dropped: %s", error)
+                continue
+            feed = self._feeds.get(Key(domain, id))
+            if feed:
+                feed.publishers = publishers
+                for topic, filtered in feed.filtered.items():
+                    self._connect(Key(domain, id), topic, filtered, publishers)
+
+    def _connect(self, key: Key, topic: bytes, filtered: _Filtered, publishers: list[Publisher]) -> None:
+        """Make the connections those that the current list of publishers asks for."""
+        close, opened = filtered.subscription.update(choose_publishers(publishers, self._component_id, self._ip))
+        for publisher in close:
+            self._loop().unwatch(filtered.receivers.pop(publisher.url))
+        for publisher in opened:
+            url = publisher.url
+            receiver = filtered.receivers[url] = self._transport.receiver(url)
+            receiver.add_topic(topic)
+            self._loop().watch(receiver, functools.partial(self._receive, key, filtered, url))
+
+    def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
+        products = []
+        for message in filtered.receivers[url].receive():
+            try:
+                product = decode_data_product(message[-1])
+            except MalformedFrame as error:
+                library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
+                continue
+            verdict = filtered.subscription.judge(url, product)
+            if verdict is Verdict.STALE:
+                self._drop_stale(key, filtered, url)
+                break
+            if verdict is Verdict.DELIVER:
+                product.received_timestamp = now_us()
+                products.append(product)
+        else:
+            filtered.subscription.detach(url)
+        if products:
+            self._deliver(filtered.subscribers, products)
+
+    def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
+        publisher = filtered.subscription.drop(url)
+        library_log.critical("%s at %s is no longer that of %s", key.id, url, publisher.component_id)
+        self._loop().unwatch(filtered.receivers.pop(url))
+        self._report_stale(Unregistration(key.id, url, Kind.DATA, publisher.registration_time, key.domain))
+
+    def _deliver(self, subscribers: list[SubscriberRef], products: list[GravityDataProductPB]) -> None:
+        for n, ref in enumerate(list(subscribers)):
+            subscriber = ref()
+            if subscriber is None:
+                continue
+            own = products if n == 0 else [_copy(p) for p in products]  # what one changes, no other sees
+            try:
+                subscriber.subscriptionFilled([GravityDataProduct._wrap(p) for p in own])
+            except Exception:
+                logging.exception("Exception caught calling client subscriptionFilled")
+
+
+def _copy(product: GravityDataProductPB) -> GravityDataProductPB:
+    copy = GravityDataProductPB()
+    copy.CopyFrom(product)
+    return copy
