@@ -58,12 +58,14 @@ class DirectoryClient:
         self._transport = transport
         self._lock = threading.Lock()
         host, port = parse_url(url)
-        self.url = f"tcp://{host if host == 'localhost' else resolve(host)}:{port}"
-        self.ip = "127.0.0.1" if host == "localhost" else local_address(resolve(host))
+        address = "127.0.0.1" if host == "localhost" else resolve(host)
+        self.url = f"tcp://{address}:{port}"
+        self.ip = local_address(address)
+        self.is_local = address == self.ip or address.startswith("127.")
 
-    def domain(self) -> str:
-        """Return the directory's domain; raise NoDirectory."""
-        return self._ask(GetDomain(), decode_domain_reply)
+    def domain(self, attempts: int = _ATTEMPTS, timeout: float = _TIMEOUT) -> str:
+        """Return the directory's domain; raise NoDirectory if none answers so many times for so many seconds."""
+        return self._ask(GetDomain(), decode_domain_reply, attempts, timeout)
 
     def publishers(self, id: str, domain: str) -> list[Publisher]:
         """Return who publishes a data product; raise NoDirectory."""

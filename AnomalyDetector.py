@@ -1,0 +1,111 @@
+"""The detector node: learns how the streams of a data product belong together, and scores what comes after.
+
+train: collects samples, fits an LSTM autoencoder to them and saves it.
+detect: prints the reconstruction error (MSE) of each window of samples; it rises when the streams no longer
+belong together as they did in training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import datetime
+from enum import Enum, auto
+from queue import SimpleQueue
+
+from anomaly.samples import Window, WindowBuilder, windows
+from cluster.errors import UserError
+from cluster.program import check, connect, run
+from cluster.progress import counted
+from cluster.settings import Settings
+from cluster.streams import Arrived, StreamReader
+
+from gravity import GravityDataProduct, GravitySubscriber
+
+COMPONENT_ID = "AnomalyDetector"
+N_STEPS = 20  # samples in a window
+
+
+class TrainingState(Enum):
+    """How far the training is."""
+
+    COLLECTING = auto()
+    TRAINING = auto()
+    TRAINED = auto()
+
+
+class PointReceiver(GravitySubscriber):
+    """Hands arriving points to the main thread, so that receiving never waits for Keras."""
+
+    def __init__(self) -> None:
+        GravitySubscriber.__init__(self)
+        self.arrived: Arrived = SimpleQueue()
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Take what has arrived since the last call."""
+        self.arrived.put(dataProducts)
+
+
+def main(mode: str) -> None:
+    """Join the cluster, subscribe to the streams, and train or detect."""
+    node, settings = connect(COMPONENT_ID)
+    channel = settings.text("subscription_name", "AutoencoderExample")
+    receiver = PointReceiver()
+    reader = StreamReader(receiver.arrived, settings.number("lateness", 1.0, above=0))
+    check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
+    if mode == "train":
+        train(settings, reader)
+    else:
+        detect(settings, reader)
+    node.unsubscribe(channel, receiver)
+
+
+def train(settings: Settings, reader: StreamReader) -> None:
+    """Collect samples, fit the autoencoder to their windows, save it."""
+    training_size = settings.integer("training_size", 2000, at_least=N_STEPS)
+    epochs = settings.integer("training_epochs", 10, at_least=1)
+    model_file = settings.text("model_file", "model.json")
+
+    print(f"{TrainingState.COLLECTING}: {training_size} samples")
+    streams = reader.streams(at_least=2)
+    samples = list(counted(reader.samples(streams), training_size, "samples collected"))
+    training_windows, gaps = windows(samples, N_STEPS)
+    if not len(training_windows):
+        raise UserError(f"{training_size} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")
+
+    print(f"{TrainingState.TRAINING}: {len(training_windows)} windows of {', '.join(streams)}; {gaps} gaps")
+    from anomaly import autoencoder, model_files  # here, since TensorFlow takes seconds to load
+
+    model = autoencoder.build(training_windows)
+    autoencoder.fit(model, training_windows, epochs, verbose=1 if sys.stdout.isatty() else 2)
+    model_files.save_model(model, model_file, {"streams": streams})
+    print(f"Training Complete {TrainingState.TRAINED}")
+
+
+def detect(settings: Settings, reader: StreamReader) -> None:
+    """Print the reconstruction error of one window after the other, until the program is stopped."""
+    model_file = settings.text("model_file", "model.json")
+    stride = settings.integer("window_stride", N_STEPS, at_least=1)
+    from anomaly import autoencoder, model_files
+
+    model, metadata = model_files.load_model(model_file)
+    scorer = autoencoder.Scorer(model)
+    streams = reader.expect(metadata.get("streams"), scorer.n_streams, model_file)
+    builder = WindowBuilder(scorer.n_steps, stride)
+    for sample in reader.samples(streams):
+        if window := builder.add(sample):
+            mse, _ = scorer.score(window.values[None])
+            print(describe(window, float(mse[0])))
+
+
+def describe(window: Window, mse: float) -> str:
+    """Return the line that is printed for a window: time and number of its samples, and its error."""
+    time = datetime.fromtimestamp(window.timestamp / 1e6).strftime("%H:%M:%S.%f")[:-3]
+    return f"{time}  samples {window.number - len(window.values) + 1}-{window.number}  MSE = {mse:.3e}"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="AnomalyDetector.py", description=__doc__)
+    parser.add_argument("mode", choices=("train", "detect"))
+    arguments = parser.parse_args()
+    run(COMPONENT_ID, lambda: main(arguments.mode))

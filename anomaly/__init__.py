@@ -1,0 +1,1 @@
+"""What the nodes are made of: points, samples, windows and the autoencoder. Knows nothing of Gravity."""

@@ -1,0 +1,154 @@
+"""The model: an LSTM autoencoder that rebuilds windows of parallel streams.
+
+Trained on normal windows only, it rebuilds those well and others badly: the reconstruction error is the
+score of a window (Malhotra et al., "LSTM-based Encoder-Decoder for Multi-sensor Anomaly Detection", 2016).
+Arrays in, arrays out: windows have the shape (n_windows, n_steps, n_streams), the oldest step first.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+from numpy.typing import ArrayLike, NDArray
+
+UNITS = 16  # of the LSTM on either side
+CODE = 8  # numbers between the two LSTMs
+BATCH_SIZE = 32
+LEARNING_RATE = 0.02
+CHUNK = 1024  # windows scored at once: bounds the memory, and larger is no faster
+
+
+def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
+    """Return an untrained autoencoder for windows of `n_steps` steps of `n_streams` streams.
+
+    The model takes and returns float32 windows of shape (n, n_steps, n_streams) in the streams' own units;
+    it normalises inside. Two paths add up to the reconstruction, and neither has a bounded output:
+
+    - an LSTM encoder-decoder sees the window less its mean, the shape of what happens;
+    - a linear bottleneck sees the whole window. What is linear in a signal it learns quickly and exactly,
+      which leaves the LSTM the rest, and it extrapolates when a stream drifts out of the trained range.
+
+    All layers are stock Keras with fixed names: the architecture's JSON is the same for every training.
+    `seed` decides the first weights (it seeds Python, NumPy and TensorFlow).
+    """
+    keras.utils.set_random_seed(seed)
+    windows = keras.Input((n_steps, n_streams), name="windows")
+    normal = layers.Normalization(name="normalise")(windows)
+
+    mean = layers.GlobalAveragePooling1D(keepdims=True, name="mean")(normal)
+    shape = layers.Subtract(name="less_mean")([normal, mean])
+    code = layers.LSTM(UNITS, name="encoder")(shape)
+    code = layers.Dense(CODE, activation="tanh", name="code")(code)
+    code = layers.RepeatVector(n_steps, name="repeat")(code)
+    shape = layers.LSTM(UNITS, return_sequences=True, name="decoder")(code)
+    shape = layers.Dense(n_streams, name="decoded")(shape)
+
+    linear = layers.Flatten(name="flatten")(normal)
+    # Two fifths of the window's numbers: enough for the rhythms of each stream, too few to copy them.
+    linear = layers.Dense(max(1, 2 * n_steps * n_streams // 5), name="linear_code")(linear)
+    linear = layers.Dense(n_steps * n_streams, name="linear_decoded")(linear)
+    linear = layers.Reshape((n_steps, n_streams), name="unflatten")(linear)
+
+    reconstruction = layers.Add(name="normalised_reconstruction")([shape, linear])
+    reconstruction = layers.Normalization(invert=True, name="denormalise")(reconstruction)
+    return keras.Model(windows, reconstruction, name="lstm_autoencoder")
+
+
+def fit(
+    model: keras.Model,
+    windows: ArrayLike,
+    *,
+    epochs: int = 10,
+    batch_size: int = BATCH_SIZE,
+    seed: int = 0,
+    verbose: int | str = "auto",
+) -> list[float]:
+    """Train `model`, as `build` returned it, on normal windows and return each epoch's loss.
+
+    `windows` are real numbers of shape (n, n_steps, n_streams). They give each stream's mean and standard
+    deviation, which become part of the model; the loss is the MSE of the normalised windows. A stream that
+    never changes has nothing to divide by and keeps its own unit, and so does one that changes by less than
+    float32 resolves. (Standard deviations below 1e-7 count as 1e-7: Keras's own bound.)
+
+    Undertraining is what limits the usual recipe (Adam 1e-3, batch 64): in ten epochs it takes too few and
+    too small steps. Hence small batches and large steps, a cosine decay that lets the last steps settle
+    (Loshchilov and Hutter, "SGDR", 2017) and clipped gradients, because an LSTM's now and then explode
+    (Pascanu et al., "On the difficulty of training recurrent neural networks", 2013).
+
+    `seed` decides the order of the windows; `verbose` is Keras's. The same seeds, windows and machine give
+    the same weights. Raises ValueError if `windows` do not fit the model, are none, or are not finite.
+    """
+    x = _as_windows(model, windows)
+    if not len(x) or not np.isfinite(x).all():
+        raise ValueError("training needs at least one window, and finite numbers throughout")
+    keras.utils.set_random_seed(seed)
+
+    mean = x.mean(axis=(0, 1), dtype=np.float64)
+    variance = x.var(axis=(0, 1), dtype=np.float64)
+    variance[variance <= np.square(np.finfo(np.float32).eps * mean)] = 1
+    normalise, denormalise = model.get_layer("normalise"), model.get_layer("denormalise")
+    for layer in (normalise, denormalise):
+        layer.set_weights([mean, variance, np.array(len(x))])
+        layer.finalize_state()
+
+    # What lies between the two, so that the loss is in normalised units: a model that shares the weights.
+    core = keras.Model(normalise.output, denormalise.input)
+    decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * -(-len(x) // batch_size))
+    core.compile(keras.optimizers.Adam(decay, clipnorm=1.0), loss="mse")
+    normal = keras.ops.convert_to_numpy(normalise(x))
+    history = core.fit(normal, normal, batch_size=batch_size, epochs=epochs, verbose=verbose)
+    return [float(loss) for loss in history.history["loss"]]
+
+
+class Scorer:
+    """Scores windows by their reconstruction error; make it after training, of a model that stays as it is.
+
+    `model` is any Keras model that returns float32 windows of the shape it takes, (n, n_steps, n_streams).
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        self._model = model
+        errors = keras.Model(model.inputs, _normalised(model))
+
+        # A fixed signature: traced once, for any number of windows. Squares are float64: none overflows.
+        @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
+        def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            x, reconstruction = errors(windows, training=False)
+            squared = tf.square(tf.cast(x, tf.float64) - tf.cast(reconstruction, tf.float64))
+            per_stream = tf.reduce_mean(squared, axis=1)
+            return tf.reduce_mean(per_stream, axis=1), per_stream
+
+        self._score = score
+
+    def score(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the MSE of each window, shape (n,), and of each of its streams, shape (n, n_streams).
+
+        Errors are in units of each stream's standard deviation in training, so that no stream drowns
+        another: mean(((x - reconstruction) / std)²), from inside the model, before float32 has to carry the
+        offset again. A model without the two `Normalization` layers is scored in the units it works in.
+        Windows that are not finite have a score that is not finite. Raises ValueError if the windows' shape
+        is not the model's.
+        """
+        x = _as_windows(self._model, windows)
+        chunks = [self._score(x[start : start + CHUNK]) for start in range(0, max(1, len(x)), CHUNK)]
+        mse, per_stream = zip(*chunks, strict=True)
+        return np.concatenate(mse), np.concatenate(per_stream)
+
+
+def _as_windows(model: keras.Model, windows: ArrayLike) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and so does its score
+        x = np.asarray(windows, np.float32)
+    if x.ndim != 3 or x.shape[1:] != model.input_shape[1:]:
+        steps, streams = model.input_shape[1:]
+        raise ValueError(f"windows of shape (n, {steps}, {streams}) expected, not {x.shape}")
+    return x
+
+
+def _normalised(model: keras.Model) -> list[keras.KerasTensor]:
+    """Return the model's input and output in normalised units, as symbolic tensors."""
+    found = [layer for layer in model.layers if isinstance(layer, layers.Normalization)]
+    if [layer.invert for layer in found] == [False, True]:
+        return [found[0].output, found[1].input]
+    return [model.input, model.output]

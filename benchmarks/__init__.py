@@ -1,0 +1,1 @@
+"""What the detector reaches, measured: each module is a program of its own."""

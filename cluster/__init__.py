@@ -1,0 +1,1 @@
+"""What the nodes and the scripts share about running as a cluster."""

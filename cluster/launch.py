@@ -1,0 +1,159 @@
+"""Runs a cluster for train.sh and detect.sh: starts the nodes, waits, and takes all of them down together.
+
+Runs without PYTHONPATH (python -E), so that the Service Directory that it starts is always the embedded one.
+The nodes are started with it, so they run on a real Gravity that lies there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.errors import UserError
+from cluster.settings import INI, positive
+from cluster.windows import Windows, find_windows
+
+from gravity import config
+from gravity.directory_client import DirectoryClient, NoDirectory
+from gravity.io import Transport, TransportError
+
+STOP_TIME = 1.2  # seconds that nodes have to end by themselves
+PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A program of the cluster; `owns_terminal` if its lines need no mark."""
+
+    name: str
+    command: list[str]
+    owns_terminal: bool = False
+
+
+def cluster(mode: str, anomaly_start: int | None) -> list[Node]:
+    """Return the nodes to start, in this order."""
+    python = sys.executable
+    publisher = [python, "DataPublisher.py"] + ([str(anomaly_start)] if anomaly_start else [])
+    nodes = [
+        Node("DataPublisher", publisher),
+        Node("AnomalyDetector", [python, "AnomalyDetector.py", mode], owns_terminal=True),
+    ]
+    if needs_directory():
+        nodes.insert(0, Node("ServiceDirectory", [python, "-E", "-m", "gravity.service_directory"]))
+    return nodes
+
+
+def needs_directory() -> bool:
+    """Return whether a Service Directory has to be started: none answers, and it would be on this host.
+
+    Raises UserError if Gravity.ini cannot be used.
+    """
+    if not Path(INI).is_file():
+        raise UserError(f"{Path(INI).resolve()} is missing; restore it, the nodes are configured there")
+    transport = Transport()
+    try:
+        url = config.read(Path(INI), "ServiceDirectory").get("servicedirectoryurl", "")
+        directory = DirectoryClient(transport, url)
+        directory.domain(attempts=1, timeout=PROBE_TIME)
+    except NoDirectory:
+        return directory.is_local
+    except (ValueError, TransportError) as error:
+        raise UserError(str(error)) from None
+    finally:
+        transport.close()
+    print(f"Using the Service Directory that answers at {directory.url}", flush=True)
+    return False
+
+
+async def supervise(nodes: list[Node], windows: Windows | None) -> int:
+    """Run `nodes` until one ends or a signal comes, then end the others; return the exit code."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[int] = loop.create_future()
+
+    def stop(code: int) -> None:
+        if not stopped.done():
+            stopped.set_result(code)
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, 128 + number)
+    running: dict[asyncio.Task[int], Node] = {}
+    try:
+        for node in nodes:
+            in_window = windows and not node.owns_terminal
+            run = windows.run(node.name, node.command) if windows and in_window else run_here(node)
+            running[asyncio.create_task(run)] = node
+        await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done():
+            return stopped.result()
+        task = next(task for task in running if task.done())
+        return ending(running[task], task.result())
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+
+def ending(node: Node, code: int) -> int:
+    """Return the script's exit code when `node` has ended by itself, and say so if it should not have."""
+    if code == 0 and node.owns_terminal:
+        return 0
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"has ended with exit code {code}"
+    print(f"{node.name} {how}; the other nodes are stopped", file=sys.stderr)
+    return code if code in (1, 2) else 1
+
+
+async def run_here(node: Node) -> int:
+    """Run a node in this terminal and return its exit code; when cancelled, end it."""
+    output = None if node.owns_terminal else asyncio.subprocess.PIPE
+    # In a session of its own, so that Ctrl-C reaches this program alone, which then ends all nodes alike.
+    process = await asyncio.create_subprocess_exec(
+        *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output and asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        if process.stdout:
+            async for line in process.stdout:
+                print(f"[{node.name}] {line.decode(errors='replace').rstrip()}", flush=True)
+        return await process.wait()
+    finally:
+        await end(process)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """End a process and what it has started: kindly, then not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), STOP_TIME)
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
+
+
+def main() -> int:
+    """Run the cluster that the command line asks for; return the exit code."""
+    mode = sys.argv[1]
+    parser = argparse.ArgumentParser(prog=f"{mode}.sh")
+    parser.add_argument("--windows", action="store_true", help="give each node a window of its own")
+    if mode == "detect":
+        parser.add_argument(
+            "anomaly_start", metavar="ANOMALY_START", nargs="?", type=positive, default=500,
+            help="the sample with which the anomaly begins (500)",
+        )  # fmt: skip
+    arguments = parser.parse_args(sys.argv[2:])
+    try:
+        windows = find_windows() if arguments.windows else None
+        return asyncio.run(supervise(cluster(mode, getattr(arguments, "anomaly_start", None)), windows))
+    except UserError as error:
+        print(f"{mode}.sh: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
