@@ -8,15 +8,18 @@ belong together as they did in training.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from datetime import datetime
 from enum import Enum, auto
+from pathlib import Path
 from queue import SimpleQueue
 
 from anomaly.samples import Window, WindowBuilder, windows
 from cluster.errors import UserError
 from cluster.program import check, connect, run
 from cluster.progress import counted
+from cluster.quiet import importing_tensorflow
 from cluster.settings import Settings
 from cluster.streams import Arrived, StreamReader
 
@@ -65,6 +68,8 @@ def train(settings: Settings, reader: StreamReader) -> None:
     training_size = settings.integer("training_size", 2000, at_least=N_STEPS)
     epochs = settings.integer("training_epochs", 10, at_least=1)
     model_file = settings.text("model_file", "model.json")
+    if not os.access(Path(model_file).resolve().parent, os.W_OK):  # said now, not after minutes of collecting
+        raise UserError(f"{model_file} cannot be written there; choose another model_file in Gravity.ini")
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
@@ -74,11 +79,15 @@ def train(settings: Settings, reader: StreamReader) -> None:
         raise UserError(f"{training_size} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")
 
     print(f"{TrainingState.TRAINING}: {len(training_windows)} windows of {', '.join(streams)}; {gaps} gaps")
-    from anomaly import autoencoder, model_files  # here, since TensorFlow takes seconds to load
+    with importing_tensorflow():  # only here, since it takes seconds
+        from anomaly import autoencoder, model_files
 
-    model = autoencoder.build(training_windows)
-    autoencoder.fit(model, training_windows, epochs, verbose=1 if sys.stdout.isatty() else 2)
-    model_files.save_model(model, model_file, {"streams": streams})
+    model = autoencoder.build(N_STEPS, len(streams))
+    autoencoder.fit(model, training_windows, epochs=epochs, verbose=1 if sys.stdout.isatty() else 2)
+    try:
+        model_files.save_model(model, model_file, {"streams": streams})
+    except OSError as error:
+        raise UserError(f"{error}; mend that, then train again") from error
     print(f"Training Complete {TrainingState.TRAINED}")
 
 
@@ -86,12 +95,17 @@ def detect(settings: Settings, reader: StreamReader) -> None:
     """Print the reconstruction error of one window after the other, until the program is stopped."""
     model_file = settings.text("model_file", "model.json")
     stride = settings.integer("window_stride", N_STEPS, at_least=1)
-    from anomaly import autoencoder, model_files
+    with importing_tensorflow():
+        from anomaly import autoencoder, model_files
 
-    model, metadata = model_files.load_model(model_file)
+    try:
+        model, metadata = model_files.load_model(model_file)
+    except model_files.ModelFileError as error:
+        raise UserError(str(error)) from error
+    _, n_steps, n_streams = model.input_shape
     scorer = autoencoder.Scorer(model)
-    streams = reader.expect(metadata.get("streams"), scorer.n_streams, model_file)
-    builder = WindowBuilder(scorer.n_steps, stride)
+    streams = reader.expect(metadata.get("streams"), n_streams, model_file)
+    builder = WindowBuilder(n_steps, stride)
     for sample in reader.samples(streams):
         if window := builder.add(sample):
             mse, _ = scorer.score(window.values[None])
@@ -101,7 +115,8 @@ def detect(settings: Settings, reader: StreamReader) -> None:
 def describe(window: Window, mse: float) -> str:
     """Return the line that is printed for a window: time and number of its samples, and its error."""
     time = datetime.fromtimestamp(window.timestamp / 1e6).strftime("%H:%M:%S.%f")[:-3]
-    return f"{time}  samples {window.number - len(window.values) + 1}-{window.number}  MSE = {mse:.3e}"
+    first = window.number - len(window.values) + 1
+    return f"{time}  samples {first}-{window.number}  MSE = {mse:.3e}{'  (after a gap)' if window.after_gap else ''}"
 
 
 if __name__ == "__main__":

@@ -5,4 +5,4 @@
 cd "$(dirname "$0")" || exit 1
 . cluster/environment.sh
 prepare requirements.txt
-exec "$PYTHON" -E -m cluster.launch detect "$@"
+exec "$PYTHON" -E -m cluster detect "$@"

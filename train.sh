@@ -4,4 +4,4 @@
 cd "$(dirname "$0")" || exit 1
 . cluster/environment.sh
 prepare requirements.txt
-exec "$PYTHON" -E -m cluster.launch train "$@"
+exec "$PYTHON" -E -m cluster train "$@"

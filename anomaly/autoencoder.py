@@ -17,7 +17,7 @@ UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
 BATCH_SIZE = 32
 LEARNING_RATE = 0.02
-CHUNK = 1024  # windows scored at once: bounds the memory, and larger is no faster
+CHUNK = 1024  # windows scored at once: bounds the memory
 
 
 def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
@@ -43,7 +43,8 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     code = layers.Dense(CODE, activation="tanh", name="code")(code)
     code = layers.RepeatVector(n_steps, name="repeat")(code)
     shape = layers.LSTM(UNITS, return_sequences=True, name="decoder")(code)
-    shape = layers.Dense(n_streams, name="decoded")(shape)
+    # Silent at first, so that the linear path settles and the LSTM learns what that leaves.
+    shape = layers.Dense(n_streams, kernel_initializer="zeros", name="decoded")(shape)
 
     linear = layers.Flatten(name="flatten")(normal)
     # Two fifths of the window's numbers: enough for the rhythms of each stream, too few to copy them.
@@ -112,15 +113,16 @@ class Scorer:
         self._model = model
         errors = keras.Model(model.inputs, _normalised(model))
 
-        # A fixed signature: traced once, for any number of windows. Squares are float64: none overflows.
-        @tf.function(input_signature=[tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)])
         def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             x, reconstruction = errors(windows, training=False)
+            # Squares are float64: none overflows.
             squared = tf.square(tf.cast(x, tf.float64) - tf.cast(reconstruction, tf.float64))
             per_stream = tf.reduce_mean(squared, axis=1)
             return tf.reduce_mean(per_stream, axis=1), per_stream
 
-        self._score = score
+        # With a fixed signature it is traced once, for any number of windows.
+        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        self._score = tf.function(score, input_signature=[signature])
 
     def score(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the MSE of each window, shape (n,), and of each of its streams, shape (n, n_streams).
@@ -151,4 +153,4 @@ def _normalised(model: keras.Model) -> list[keras.KerasTensor]:
     found = [layer for layer in model.layers if isinstance(layer, layers.Normalization)]
     if [layer.invert for layer in found] == [False, True]:
         return [found[0].output, found[1].input]
-    return [model.input, model.output]
+    return [model.inputs[0], model.outputs[0]]

@@ -63,24 +63,29 @@ def load_model(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any
     wrong with the files.
     """
     path = Path(path)
-    architecture, weights = _read_pair(path)
+    architecture, weights, metadata = _read_pair(path)
     try:
         model = keras.models.model_from_json(architecture.decode())
+        if not isinstance(model, keras.Model):
+            raise TypeError("it describes something else")
         shapes = (model.input_shape, model.output_shape)
     except Exception as error:  # Keras raises whatever the damage leads to
         raise _bad(path, f"not a Keras model of stock layers ({_one_line(error)})") from error
-    if shapes[0] != shapes[1] or len(shapes[0]) != 3 or shapes[0][0] or not all(shapes[0][1:]):
-        raise _bad(path, f"not an autoencoder of (steps, streams) windows: {shapes[0]} -> {shapes[1]}")
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            copy = Path(directory, "model.h5")  # of the very bytes that the metadata came from
-            copy.write_bytes(weights)
+    match shapes:
+        case ((None, int(), int()) as taken, returned) if taken == returned:
+            pass
+        case _:
+            raise _bad(path, f"not an autoencoder of (steps, streams) windows: {shapes[0]} -> {shapes[1]}")
+    with tempfile.TemporaryDirectory() as directory:
+        copy = Path(directory, "model.h5")  # of the very bytes that the metadata comes from
+        copy.write_bytes(weights)
+        try:
             model.load_weights(copy)
-    except Exception as error:  # likewise
-        raise _bad(_h5(path), f"not the weights of {path} ({_one_line(error)})") from error
+        except Exception as error:  # likewise
+            raise _bad(_h5(path), f"not the weights of {path} ({_one_line(error)})") from error
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise _bad(_h5(path), "holds weights that are not finite numbers")
-    return model, _extras(path, weights)[1]
+    return model, metadata
 
 
 def _h5(path: Path) -> Path:
@@ -100,7 +105,8 @@ def _bad(file: Path, what: str) -> ModelFileError:
 
 
 def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    innermost = str(error).rpartition("Exception encountered: ")[2]  # Keras tells the whole chain
+    text = " ".join(innermost.split()) or type(error).__name__
     return text if len(text) <= 160 else text[:160] + "..."
 
 
@@ -142,9 +148,10 @@ def _replace_pair(path: Path, architecture: bytes, weights: bytes) -> None:
             _finish_save(path, _extras(path, _h5(path).read_bytes())[0])
     try:
         _write(new_h5, weights)
-        _write(new_json, architecture)
         if path.exists() and path.read_bytes() == architecture:
-            new_json.unlink()
+            new_json.unlink(missing_ok=True)
+        else:
+            _write(new_json, architecture)
         _sync_directory(path)
         os.replace(new_h5, _h5(path))
     except OSError:
@@ -183,18 +190,18 @@ def _sync_directory(path: Path) -> None:
 # Loading
 
 
-def _read_pair(path: Path) -> tuple[bytes, bytes]:
-    """Return the bytes of the JSON and of the HDF5 file, of one and the same save."""
+def _read_pair(path: Path) -> tuple[bytes, bytes, dict[str, Any]]:
+    """Return the bytes of the JSON and of the HDF5 file, and the metadata, of one and the same save."""
     for _ in range(3):  # a save may come between reading the one and the other
         weights = _read(_h5(path), path)
-        json_sha256, _metadata = _extras(path, weights)
+        json_sha256, metadata = _extras(path, weights)
         try:
             _finish_save(path, json_sha256)
         except OSError as error:
             raise _bad(path, f"an interrupted save cannot be finished ({error.strerror})") from error
         architecture = _read(path, _h5(path))
         if json_sha256 in (None, _sha256(architecture)):
-            return architecture, weights
+            return architecture, weights, metadata
     raise _bad(path, f"not the architecture that {_h5(path)} was saved with")
 
 
@@ -213,7 +220,7 @@ def _extras(path: Path, weights: bytes) -> tuple[str | None, dict[str, Any]]:
     """Return what an HDF5 file holds besides the weights: the SHA-256 of its JSON, and the metadata."""
     try:
         with h5py.File(io.BytesIO(weights), "r") as h5:
-            if METADATA not in h5:
+            if JSON_SHA256 not in h5.attrs:
                 return None, {}
             metadata = json.loads(bytes(h5[METADATA][()]))
             json_sha256 = str(h5.attrs[JSON_SHA256])

@@ -7,6 +7,7 @@ repeated costs the samples and windows that it belongs to and never shifts one s
 from __future__ import annotations
 
 import heapq
+import statistics
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -30,18 +31,21 @@ class Window(NamedTuple):
     """Consecutive samples without a gap: `values` is float32 of shape (n_steps, n_streams).
 
     `number` and `timestamp` (microseconds since the epoch) are those of the last sample; the first sample
-    that ever came has number 1.
+    that ever came has number 1. `after_gap`: whether it is the first window after a gap.
     """
 
     number: int
     timestamp: int
     values: NDArray[np.float32]
+    after_gap: bool
 
 
 class SampleAssembler:
     """Puts points of the same timestamp together and returns complete samples in the order of time.
 
-    A sample that still lacks a stream when points more than `lateness` newer arrive is dropped.
+    A complete sample is returned at once if it follows the one before at the usual distance. Else something
+    may be on its way that belongs before it, and it waits: until that has come, or until points more than
+    `lateness` newer have. A sample that still lacks a stream then is dropped.
     """
 
     def __init__(self, streams: Iterable[str], lateness: float) -> None:
@@ -57,6 +61,7 @@ class SampleAssembler:
         self._newest = 0
         self._done = 0  # all samples up to this time are returned or dropped
         self._late_since: int | None = None
+        self._distances: deque[int] = deque(maxlen=21)  # between the last samples
 
     def add(self, point: Point) -> list[Sample]:
         """Take a point; return the samples that are complete now. KeyError if its stream is not one of `streams`."""
@@ -78,19 +83,27 @@ class SampleAssembler:
             time = self._times[0]
             values = self._pending[time]
             known = tuple(v for v in values if v is not None)
-            if len(known) == len(values):
+            complete = len(known) == len(values)
+            overdue = self._newest - time > self._lateness
+            if not overdue and not (complete and self._follows(time)):
+                break
+            if complete:
                 samples.append(Sample(time, known))
-            elif self._newest - time > self._lateness:
+            else:
                 self.dropped += 1
                 for name, value in zip(self.streams, values, strict=True):
                     self.missing[name] += value is None
-            else:
-                break
             heapq.heappop(self._times)
             del self._pending[time]
+            if self._done:
+                self._distances.append(time - self._done)
             self._done = time
             self._late_since = None
         return samples
+
+    def _follows(self, time: int) -> bool:
+        """Return whether nothing can be missing between the sample before and one at `time`."""
+        return not self._distances or time - self._done <= GAP_FACTOR * statistics.median(self._distances)
 
     def _clock_went_back(self, time: int) -> bool:
         """Return whether late points have been going on for so long that they are the new present."""
@@ -119,7 +132,8 @@ class WindowBuilder:
         self._number = 0
         self._next = n_steps  # number of the sample that completes the next window
         self._n_steps = n_steps
-        self._samples: deque[Sample] = deque(maxlen=n_steps)
+        self._samples: deque[Sample] = deque(maxlen=n_steps + 1)  # the window, and the sample before it
+        self._after_gap = False
 
     def add(self, sample: Sample) -> Window | None:
         """Take the next sample; return the window that it completes, if any."""
@@ -127,19 +141,21 @@ class WindowBuilder:
         self._samples.append(sample)
         if self._number < self._next or len(self._samples) < self._n_steps:
             return None
-        after_gap = self._last_gap()
-        if after_gap:
+        if before_gap := self._before_gap():
             self.gaps += 1
-            for _ in range(after_gap):
+            self._after_gap = True
+            for _ in range(before_gap):
                 self._samples.popleft()
-            self._next = self._number + self._n_steps - len(self._samples)
-            return None
+            if len(self._samples) < self._n_steps:
+                self._next = self._number + self._n_steps - len(self._samples)
+                return None
         self._next = self._number + self._stride
-        values = np.array([s.values for s in self._samples], dtype=np.float32)
-        return Window(self._number, sample.timestamp, values)
+        values = np.array([s.values for s in self._samples][-self._n_steps :], dtype=np.float32)
+        after_gap, self._after_gap = self._after_gap, False
+        return Window(self._number, sample.timestamp, values, after_gap)
 
-    def _last_gap(self) -> int:
-        """Return how many samples lie before the window's last gap, 0 if it has none."""
+    def _before_gap(self) -> int:
+        """Return how many of the samples lie before their last gap, 0 if they have none."""
         distances = np.diff([s.timestamp for s in self._samples])
         broken = np.flatnonzero((distances <= 0) | (distances > GAP_FACTOR * np.median(distances)))
         return int(broken[-1]) + 1 if broken.size else 0

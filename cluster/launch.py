@@ -153,7 +153,3 @@ def main() -> int:
     except UserError as error:
         print(f"{mode}.sh: {error}", file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -30,6 +30,7 @@ class StreamReader:
         self._arrived = arrived
         self._notices = Notices(print)
         self._lateness = lateness
+        self._points = self._receive()  # one iterator for all readers: a list of points may be half read
         self._looked_at: list[Point] = []
 
     def streams(self, at_least: int) -> tuple[str, ...]:
@@ -39,7 +40,7 @@ class StreamReader:
         """
         names: dict[str, None] = {}
         times: set[int] = set()
-        for point in self._points():
+        for point in self._points:
             self._looked_at.append(point)
             names.setdefault(point.name)
             times.add(point.timestamp)
@@ -69,20 +70,23 @@ class StreamReader:
         """Yield complete samples of `streams` in the order of time, for ever."""
         assembler = SampleAssembler(streams, self._lateness)
         looked_at, self._looked_at = self._looked_at, []
-        for point in chain(looked_at, self._points()):
+        begun = False
+        for point in chain(looked_at, self._points):
             if point.name not in assembler.missing:
                 self._say(f"stream {point.name}", f"an unknown stream {point.name!r} arrives; it is ignored")
                 continue
             dropped, late, missing = assembler.dropped, assembler.late, dict(assembler.missing)
-            yield from assembler.add(point)
-            if assembler.dropped > dropped:
+            samples = assembler.add(point)
+            if assembler.dropped > dropped and (begun or dropped):  # a late subscriber misses half the first sample
                 lacking = [name for name in streams if assembler.missing[name] > missing[name]]
                 text = f"a sample is incomplete, it lacks {', '.join(lacking)}; dropped"
                 self._say(f"lacks {lacking}", text, assembler.dropped - dropped)
             if assembler.late > late:
                 self._say("late", f"a point of {point.name} came twice or too late; dropped")
+            begun = begun or bool(samples)
+            yield from samples
 
-    def _points(self) -> Iterator[Point]:
+    def _receive(self) -> Iterator[Point]:
         silent_since = time.monotonic()
         while True:
             try:

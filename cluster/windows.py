@@ -73,7 +73,7 @@ def _run_in_tmux() -> int:
     """Run this program in a tmux session that ends with it or with its terminal; return its exit code."""
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder:
         code = Path(folder, "code")
-        program = shlex.join([sys.executable, "-E", "-m", "cluster.launch", *sys.argv[1:]])
+        program = shlex.join([sys.executable, "-E", "-m", "cluster", *sys.argv[1:]])
         session = ["tmux", "-L", Path(folder).name, "new-session", f"{program}; echo $? >{code}"]
         subprocess.run([*session, ";", "set-option", "destroy-unattached", "on"], check=False)
         return int(code.read_text()) if code.exists() else 128 + signal.SIGHUP

@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError, Message
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import encode, fill
+from .wire import MalformedFrame, checked_text, encode, fill
 
 
 class GravityDataProduct:
@@ -67,8 +67,8 @@ class GravityDataProduct:
         """Merge a serialized data product into this one; raise AttributeError if it cannot be parsed."""
         try:
             self._pb.MergeFromString(data)
-            self._pb.ListFields()  # proto2 lets any bytes through until a text is read
-        except (DecodeError, UnicodeDecodeError, TypeError) as error:
+            checked_text(self._pb)
+        except (DecodeError, UnicodeDecodeError, MalformedFrame, TypeError) as error:
             raise AttributeError(f"no serialized GravityDataProductPB: {error}") from None
 
     @property

@@ -27,6 +27,7 @@ _TOKENS = re.compile(
 )
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # what C's atof reads of a text
 _INTEGER = re.compile(r"\s*[-+]?\d+")
+_LONGEST = 200  # words and signs in an expression; its evaluation is recursive
 _PRECEDENCE = (("*", "/"), ("+", "-"))  # the looser first: products bind looser than sums, as in the reference
 
 
@@ -84,8 +85,8 @@ def parse(text: str, component_id: str, path: str | Path = "configuration") -> d
 def to_int(text: str, default: int) -> int:
     """Return the whole number that `text` begins with, in 32 bits as in the reference, else `default`."""
     match = _INTEGER.match(text)
-    value = int(match[0]) if match else default
-    return value if -(2**31) <= value < 2**31 else default
+    value = float(match[0]) if match else default  # exact up to 53 bits; int() balks at thousands of digits
+    return int(value) if -(2**31) <= value < 2**31 else default
 
 
 def to_float(text: str, default: float) -> float:
@@ -167,6 +168,8 @@ def _expression(tokens: list[_Token], at: int, path: str | Path, what: str) -> t
         else:
             return tokens[start:at], at
         at += 1
+        if at - start > _LONGEST:
+            raise ConfigError(path, token.line, f"{what} with more than {_LONGEST} words and signs")
 
 
 def _evaluate(tokens: list[_Token], table: dict[str, str], path: str | Path) -> str:

@@ -211,7 +211,7 @@ class Sender:
     def __init__(self, publisher: zmq.Socket[bytes], url: str) -> None:
         self.url = url
         self.lock = threading.Lock()
-        self.dropped = 0  # messages that a slow subscriber may have missed
+        self.overflows = 0  # how often a subscriber was too slow; ZeroMQ does not say how much it then missed
         self._socket = publisher
         self._topics: set[bytes] = set()
         self._overflowing = False
@@ -230,7 +230,8 @@ class Sender:
         """Send one message to all whose topic it begins with; the lock must be held.
 
         ZeroMQ drops silently what exceeds a subscriber's queue. Here the publisher waits for room, but only
-        once: while a subscriber stays stuck, messages are sent without waiting, and counted in `dropped`.
+        once: a subscriber that stays stuck misses messages until it has read half of its queue, the others
+        get theirs without a pause.
         """
         if self._try(frames):
             self._overflowing = False
@@ -243,7 +244,7 @@ class Sender:
                     return
             self._overflowing = True
             library_log.warning("a subscriber of %s is too slow: it now misses messages", self.url)
-        self.dropped += 1
+        self.overflows += 1
         self._socket.set(zmq.XPUB_NODROP, 0)
         self._socket.send_multipart(frames, zmq.NOBLOCK)
         self._socket.set(zmq.XPUB_NODROP, 1)

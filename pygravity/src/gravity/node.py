@@ -307,7 +307,11 @@ class _Core:
         self._loops: dict[str, Loop] = {}
         self._loops_lock = threading.Lock()
         self._closed = False
-        self.directory = DirectoryClient(self._transport, url)
+        try:
+            self.directory = DirectoryClient(self._transport, url)
+        except (ValueError, TransportError):
+            self._transport.close()
+            raise
         self.publishing = Publishing(lambda: self._loop("publications"))
         self.subscribing = Subscribing(
             self._transport,

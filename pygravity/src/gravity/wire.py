@@ -7,10 +7,12 @@ said at each function.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
 
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import DecodeError, EncodeError, Message
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
@@ -139,7 +141,7 @@ def parse(message_type: type[M], data: bytes) -> M:
     message = message_type()
     try:
         message.ParseFromString(data)
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError) as error:
         raise MalformedFrame(f"no {message_type.DESCRIPTOR.full_name}: {error}") from None
     if not message.IsInitialized():
         raise MalformedFrame(f"an incomplete {message_type.DESCRIPTOR.full_name}")
@@ -148,7 +150,7 @@ def parse(message_type: type[M], data: bytes) -> M:
 
 def decode_data_product(frame: bytes) -> GravityDataProductPB:
     """Return the GravityDataProductPB in `frame`; raise MalformedFrame if there is none."""
-    return _checked_text(parse(GravityDataProductPB, frame))
+    return checked_text(parse(GravityDataProductPB, frame))
 
 
 def encode(message: Message) -> bytes:
@@ -193,14 +195,14 @@ def decode_request(frame: bytes) -> Request:
     if name == _GET_DOMAIN:
         return GetDomain()
     if name == _LOOKUP:
-        lookup = _checked_text(parse(ComponentLookupRequestPB, data))
+        lookup = checked_text(parse(ComponentLookupRequestPB, data))
         return Lookup(lookup.lookupID, Kind(lookup.type), _given(lookup, "domain_id"))
     if name == _REGISTRATION:
-        r = _checked_text(parse(ServiceDirectoryRegistrationPB, data))
+        r = checked_text(parse(ServiceDirectoryRegistrationPB, data))
         optional = ("component_id", "timestamp", "domain", "is_relay", "ip_address")
         return Registration(r.id, r.url, Kind(r.type), **{field: _given(r, field) for field in optional})
     if name == _UNREGISTRATION:
-        u = _checked_text(parse(ServiceDirectoryUnregistrationPB, data))
+        u = checked_text(parse(ServiceDirectoryUnregistrationPB, data))
         return Unregistration(u.id, u.url, Kind(u.type), _given(u, "registration_time"), _given(u, "domain"))
     return UnknownRequest(name)
 
@@ -280,7 +282,7 @@ def decode_publishers_reply(frame: bytes) -> list[Publisher]:
 
 def decode_service_reply(frame: bytes) -> Service:
     """Return where a service is, from a reply to a Lookup of it."""
-    reply = _checked_text(parse(ComponentServiceLookupResponsePB, decode_data_product(frame).data))
+    reply = checked_text(parse(ComponentServiceLookupResponsePB, decode_data_product(frame).data))
     return Service(reply.url, reply.registration_time)
 
 
@@ -312,10 +314,10 @@ def publishers_pb(id: str, domain: str, publishers: list[Publisher]) -> Componen
 
 def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
     """Return data product, domain and publishers from an update's or a lookup reply's payload."""
-    message = _checked_text(parse(ComponentDataLookupResponsePB, data))
+    message = checked_text(parse(ComponentDataLookupResponsePB, data))
     publishers = []
     for p in message.publishers:
-        _checked_text(p)
+        checked_text(p)
         publishers.append(Publisher(p.url, p.componentID, p.registration_time, p.isRelay, p.ipAddress))
     return message.lookupID, message.domain_id, publishers
 
@@ -324,10 +326,14 @@ def _given(message: Message, field: str):  # type: ignore[no-untyped-def]  # any
     return getattr(message, field) if message.HasField(field) else None
 
 
-def _checked_text(message: M) -> M:
-    """Return `message` after a look at its strings: proto2 lets any bytes through until one is read."""
-    try:
-        message.ListFields()
-    except UnicodeDecodeError as error:
-        raise MalformedFrame(f"{message.DESCRIPTOR.full_name} holds text that is no UTF-8: {error}") from None
+def checked_text(message: M) -> M:
+    """Return `message` after a look at its strings: proto2 lets any bytes through, and then gives them as bytes."""
+    for name in _text_fields(message.DESCRIPTOR):
+        if isinstance(getattr(message, name), bytes):
+            raise MalformedFrame(f"{message.DESCRIPTOR.full_name}: {name} is no UTF-8 text")
     return message
+
+
+@functools.cache
+def _text_fields(descriptor: Descriptor) -> tuple[str, ...]:
+    return tuple(field.name for field in descriptor.fields if field.type == field.TYPE_STRING)

@@ -1,0 +1,449 @@
+import errno
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from anomaly import model_files
+from anomaly.autoencoder import Scorer, build, fit
+from anomaly.model_files import ModelFileError, load_model, save_model
+
+X = np.random.default_rng(0).normal([5, 300], [1, 20], (40, 8, 2)).astype(np.float32)
+METADATA = {"streams": ["sin", "Größe \N{SNOWMAN} \0 \U0001f600"], "n_steps": 8, "period": 0.01}
+
+
+@pytest.fixture(scope="module")
+def model():
+    model = build(8, 2, seed=4)
+    fit(model, X, epochs=1, verbose=0)
+    return model
+
+
+@pytest.fixture
+def pair(tmp_path, model):
+    save_model(model, tmp_path / "model.json", METADATA)
+    return tmp_path / "model.json"
+
+
+def h5_of(path):
+    return Path(f"{path}.h5")
+
+
+def fail(*_arguments):
+    raise OSError(errno.ENOSPC, "full")
+
+
+def names(path):
+    return sorted(file.name for file in path.parent.iterdir())
+
+
+def error_of(path):
+    """The message of the error that loading gives: one line that names a file and says what to do."""
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message and "train" in message and len(message) < 500
+    return message.removeprefix(str(path.parent) + os.sep)
+
+
+def in_child(function):
+    """Start `function` in a process of its own, which need not import TensorFlow again, and return its id."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # other threads: all idle
+        child = os.fork()
+    if not child:
+        try:
+            function()
+        finally:
+            os._exit(1)
+    return child
+
+
+def status_of(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_the_pair_comes_back_as_it_was(pair, model):
+    again, metadata = load_model(str(pair))
+    assert metadata == METADATA
+    np.testing.assert_array_equal(again.predict(X, verbose=0), model.predict(X, verbose=0))
+    for ours, theirs in zip(Scorer(again).score(X), Scorer(model).score(X), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert names(pair) == ["model.json", "model.json.h5"]
+
+
+def test_three_lines_of_plain_keras_load_it(pair, model):
+    np.save(pair.with_name("x.npy"), X)
+    result = subprocess.run(
+        [sys.executable, "-c", """
+import keras, numpy, sys
+m = keras.models.model_from_json(open("model.json").read())
+m.load_weights("model.json.h5")
+numpy.save("y.npy", m.predict(numpy.load("x.npy")))
+assert "anomaly" not in sys.modules
+"""], cwd=pair.parent, capture_output=True, text=True,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_array_equal(np.load(pair.with_name("y.npy")), model.predict(X, verbose=0))
+
+
+def test_saving_says_nothing(pair, model, capfd, caplog):
+    save_model(model, pair, {})
+    assert capfd.readouterr() == ("", "") and not caplog.records
+    model.save(pair.with_name("other.h5"))  # the advice is silenced for ours alone
+    assert "legacy" in caplog.text
+
+
+def test_metadata_of_any_size_and_text(pair, model):
+    metadata = {"streams": ["\ud800 lone surrogate", "ß" * 100_000], "threshold": 1e-300, "none": None}
+    save_model(model, pair, metadata)
+    assert load_model(pair)[1] == metadata
+
+
+def test_metadata_that_json_cannot_hold_leaves_the_old_pair(pair, model):
+    with pytest.raises(TypeError):
+        save_model(model, pair, {"x": object()})
+    assert load_model(pair)[1] == METADATA and names(pair) == ["model.json", "model.json.h5"]
+
+
+def test_an_unchanged_architecture_replaces_one_file(pair, model, monkeypatch):
+    renamed = []
+    replace = os.replace
+    monkeypatch.setattr(os, "replace", lambda a, b: (renamed.append(Path(b).name), replace(a, b)))
+    save_model(model, pair, {"new": 1})
+    assert renamed == ["model.json.h5"] and load_model(pair)[1] == {"new": 1}
+
+
+def test_a_relative_path(tmp_path, model, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    save_model(model, "model.json", METADATA)
+    assert load_model("model.json")[1] == METADATA
+
+
+# Pairs that other tools made
+
+
+@pytest.mark.parametrize("layout", ["whole model", "weights alone"])
+def test_a_foreign_pair(tmp_path, layout):
+    foreign = keras.Sequential([keras.Input((5, 3)), keras.layers.LSTM(4), keras.layers.RepeatVector(5),
+                                keras.layers.Dense(3, name="metadata")])  # fmt: skip
+    path = tmp_path / "model.json"
+    path.write_text(json.dumps(json.loads(foreign.to_json()), indent=2))
+    foreign.save(tmp_path / "all.h5", include_optimizer=False)
+    if layout == "weights alone":  # as tf.keras wrote them
+        with h5py.File(tmp_path / "all.h5") as whole, h5py.File(tmp_path / "part.h5", "w") as part:
+            for name, value in whole["model_weights"].attrs.items():
+                part.attrs[name] = value
+            for name in whole["model_weights"]:
+                whole.copy(f"model_weights/{name}", part)
+        os.replace(tmp_path / "part.h5", tmp_path / "all.h5")
+    os.replace(tmp_path / "all.h5", h5_of(path))
+    model, metadata = load_model(path)
+    assert metadata == {}
+    x = np.ones((2, 5, 3), np.float32)
+    np.testing.assert_array_equal(model.predict(x, verbose=0), foreign.predict(x, verbose=0))
+    assert np.isfinite(Scorer(model).score(x)[0]).all()
+    save_model(model, path, METADATA)
+    assert load_model(path)[1] == METADATA
+
+
+# Files that are bad
+
+
+def test_missing_files(pair):
+    both = pair.with_name("other.json")
+    assert error_of(both) == "other.json: not there; train a model first with ./train.sh"
+    shutil.copy(pair, both)
+    assert error_of(both).startswith("other.json.h5: not there, only ")
+    both.unlink()
+    shutil.copy(h5_of(pair), h5_of(both))
+    assert error_of(both).startswith("other.json: not there, only ")
+
+
+def test_damaged_files(pair):
+    text, weights = pair.read_bytes(), h5_of(pair).read_bytes()
+    h5_of(pair).write_bytes(weights[: len(weights) // 2])
+    assert error_of(pair).startswith("model.json.h5: not an HDF5 file, or a damaged one (")
+    h5_of(pair).write_bytes(b"")
+    assert error_of(pair).startswith("model.json.h5: not an HDF5 file, or a damaged one (")
+    h5_of(pair).write_text("these are no weights" * 1000)
+    assert error_of(pair).startswith("model.json.h5: not an HDF5 file, or a damaged one (")
+    h5_of(pair).write_bytes(weights)
+    pair.write_bytes(text[: len(text) // 2])
+    assert error_of(pair).startswith("model.json: not the architecture that ")
+
+
+def test_weights_that_are_not_finite(pair, model):
+    broken = build(8, 2)
+    broken.set_weights([weight * np.nan if weight.ndim else weight for weight in model.get_weights()])
+    save_model(broken, pair, {})
+    assert error_of(pair).startswith("model.json.h5: holds weights that are not finite numbers;")
+
+
+def test_a_mixed_pair(pair, tmp_path):
+    other = tmp_path / "other.json"
+    save_model(build(9, 3), other, {})
+    shutil.copy(other, pair)
+    assert error_of(pair).startswith("model.json: not the architecture that ")
+    with h5py.File(h5_of(pair), "a") as h5:  # as if others had written it
+        del h5.attrs[model_files.JSON_SHA256]
+    assert error_of(pair).startswith("model.json.h5: not the weights of ")
+
+
+NOT_STOCK = "not a Keras model of stock layers"
+NOT_WINDOWS = "not an autoencoder of (steps, streams) windows"
+
+
+class Custom(keras.layers.Layer):
+    def call(self, x):
+        return x
+
+
+def functional(layer, inputs=(8, 2)):
+    x = keras.Input(inputs)
+    return keras.Model(x, layer(x)).to_json()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", f"{NOT_STOCK} (Expecting value"),
+        ("{}", f"{NOT_STOCK} (it describes something else)"),
+        ("[1, 2]", f"{NOT_STOCK} (it describes something else)"),
+        ("[" * 100_000, f"{NOT_STOCK} (maximum recursion depth"),
+        ('{"class_name": "Dense", "config": {"units": 2}, "module": "keras.layers"}', NOT_STOCK),
+        ('{"class_name": "get_file", "config": {}, "module": "keras.utils"}', NOT_STOCK),
+        ('{"class_name": "system", "config": {}, "module": "os"}', f"{NOT_STOCK} (Could not locate class"),
+        (lambda: functional(Custom()), f"{NOT_STOCK} (Could not locate class 'Custom'"),
+        (lambda: functional(keras.layers.Lambda(lambda x: x)), f"{NOT_STOCK} (Requested the deseriali"),
+        (lambda: keras.Sequential([keras.layers.Dense(2)]).to_json(), NOT_STOCK),
+        (lambda: functional(keras.layers.Dense(3)), f"{NOT_WINDOWS}: (None, 8, 2) -> (None, 8, 3);"),
+        (lambda: functional(keras.layers.Dense(8), (8,)), f"{NOT_WINDOWS}: (None, 8) -> (None, 8);"),
+        (lambda: functional(keras.layers.Dense(8), (None, 8)), NOT_WINDOWS),
+    ],
+)  # fmt: skip
+def test_json_of_something_else(pair, text, message):
+    pair.write_text(text() if callable(text) else text)
+    with h5py.File(h5_of(pair), "a") as h5:
+        del h5.attrs[model_files.JSON_SHA256]
+    assert error_of(pair).startswith("model.json: " + message)
+
+
+@pytest.mark.parametrize("metadata", [b"[]", b"{", b"\xff"])
+def test_damaged_metadata(pair, metadata):
+    with h5py.File(h5_of(pair), "a") as h5:
+        del h5[model_files.METADATA]
+        h5[model_files.METADATA] = np.bytes_(metadata)
+    assert error_of(pair).startswith("model.json.h5: not an HDF5 file, or a damaged one (")
+
+
+@pytest.mark.parametrize("suffix", ["", ".h5"])
+def test_a_directory_in_place_of_a_file(pair, model, suffix):
+    file = Path(f"{pair}{suffix}")
+    file.unlink()
+    file.mkdir()
+    assert error_of(pair).startswith(f"{file.name}: cannot be read (Is a directory);")
+    with pytest.raises(IsADirectoryError, match=file.name):
+        save_model(model, pair, {})
+    assert names(pair) == ["model.json", "model.json.h5"]
+
+
+@pytest.fixture
+def nobody(pair):
+    """Without root's right to everything; `pair` lies in a directory that is root's alone."""
+    if os.geteuid():
+        pair.parent.chmod(0)
+        yield
+        pair.parent.chmod(0o700)
+    else:
+        pair.parent.chmod(0o700)
+        os.seteuid(65534)
+        yield
+        os.seteuid(0)
+
+
+def test_no_permission(pair, model, nobody):
+    assert "cannot be read (Permission denied)" in error_of(pair)
+    with pytest.raises(PermissionError, match="cannot save the model"):
+        save_model(model, pair, {})
+
+
+def test_whatever_the_bytes_only_one_error(pair):
+    """Damaged files load or raise ModelFileError; what loads can be scored."""
+    dice = random.Random(7)
+    originals = {file: file.read_bytes() for file in (pair, h5_of(pair))}
+    with h5py.File(h5_of(pair), "a") as h5:
+        del h5.attrs[model_files.JSON_SHA256]  # which would tell that the JSON is damaged, and end the test
+    unsigned = h5_of(pair).read_bytes()
+    loaded = 0
+    end = time.monotonic() + 12
+    for case in range(300):
+        file = pair if case % 4 == 0 else h5_of(pair)
+        damaged = bytearray(originals[file])
+        if case % 8 == 1:
+            del damaged[dice.randrange(len(damaged)) :]
+        else:
+            # The first bytes of an HDF5 file are its structure, most of the others are weights.
+            size = len(damaged) if dice.random() < 0.5 else min(len(damaged), 4096)
+            for _ in range(dice.choice([1, 1, 5, 50])):
+                damaged[dice.randrange(size)] = dice.randrange(256)
+        pair.write_bytes(originals[pair])
+        h5_of(pair).write_bytes(unsigned)
+        file.write_bytes(damaged)
+        try:
+            model, _metadata = load_model(pair)
+        except ModelFileError as error:
+            assert "\n" not in str(error)
+        else:
+            loaded += 1
+            if loaded % 10 == 0:
+                Scorer(model).score(X[:2])
+        if time.monotonic() > end:
+            break
+    assert loaded
+
+
+# Saves that fail or are killed
+
+
+@pytest.mark.parametrize("call", range(4))
+def test_a_full_disk_leaves_the_old_pair(pair, monkeypatch, call):
+    """Each fsync before the first rename fails in turn: new HDF5 file, new JSON, directory."""
+    calls = []
+
+    def fsync(file):
+        calls.append(file)
+        if len(calls) == call + 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match=r"No space left on device: '.*model\.json'") as caught:
+        save_model(build(9, 2), pair, {"new": 1})
+    assert caught.value.errno == errno.ENOSPC
+    monkeypatch.undo()
+    if call < 3:
+        assert load_model(pair)[1] == METADATA
+        assert names(pair) == ["model.json", "model.json.h5"]
+    else:  # the new pair counts already, and loading finishes the save
+        assert load_model(pair)[1] == {"new": 1}
+
+
+@pytest.mark.parametrize("directory", ["not/there", "model.json"])
+def test_a_directory_that_cannot_be_written(pair, model, directory):
+    with pytest.raises(OSError, match=r"new\.json"):
+        save_model(model, pair.parent / directory / "new.json", {})
+    assert load_model(pair)[1] == METADATA and names(pair) == ["model.json", "model.json.h5"]
+
+
+@pytest.fixture(scope="module")
+def files(model):
+    """The contents of two pairs of different shapes, by their number of streams."""
+
+    def contents(model, streams):
+        architecture = model.to_json().encode()
+        return architecture, model_files._weights_file(model, {"streams": streams}, architecture)
+
+    return {2: contents(model, 2), 3: contents(build(9, 3), 3)}
+
+
+def killed(path, files, function, count):
+    """Replace the pair in a child that SIGKILL ends at call number `count` of `function`."""
+    module = os if function == "replace" else model_files
+    original = getattr(module, function)
+    calls = iter(range(9))
+
+    def patched(*arguments):
+        if next(calls) == count:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments)
+
+    def save():
+        setattr(module, function, patched)
+        model_files._replace_pair(path, *files)
+
+    assert status_of(in_child(save)) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("function", "count", "new"),
+    [
+        ("_write", 1, False),  # the new HDF5 file is written, the new JSON is not
+        ("replace", 0, False),  # both are written
+        ("replace", 1, True),  # the HDF5 file is renamed, the JSON is not
+    ],
+)
+@pytest.mark.parametrize("first", [False, True], ids=["over a pair", "the first save"])
+def test_a_kill_between_the_steps(pair, model, files, function, count, new, first):
+    if first:
+        pair.unlink()
+        h5_of(pair).unlink()
+    killed(pair, files[3], function, count)
+    assert len(names(pair)) > (0 if first else 2)
+    if first and not new:
+        assert error_of(pair) == "model.json: not there; train a model first with ./train.sh"
+    else:
+        for _ in range(2):
+            assert load_model(pair)[1] == ({"streams": 3} if new else METADATA)
+    save_model(model, pair, METADATA)
+    assert load_model(pair)[1] == METADATA
+    assert names(pair) == ["model.json", "model.json.h5"]
+
+
+def test_a_save_first_finishes_the_one_that_was_killed(pair, model, files, monkeypatch):
+    killed(pair, files[3], "replace", 1)
+    monkeypatch.setattr(model_files, "_write", fail)
+    with pytest.raises(OSError, match="full"):
+        save_model(model, pair, METADATA)
+    assert load_model(pair)[1] == {"streams": 3} and names(pair) == ["model.json", "model.json.h5"]
+
+
+def save_for_ever(path, files, pause):
+    for streams in itertools.cycle([3, 2]):
+        model_files._replace_pair(path, *files[streams])
+        time.sleep(pause)
+
+
+def load_consistent(path):
+    model, metadata = load_model(path)
+    assert model.input_shape[2] == metadata["streams"]
+    return metadata["streams"]
+
+
+def test_kills_at_any_time(pair, files):
+    dice = random.Random(3)
+    model_files._replace_pair(pair, *files[2])
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        child = in_child(lambda: save_for_ever(pair, files, 0))
+        time.sleep(dice.random() / 50)
+        os.kill(child, signal.SIGKILL)
+        assert status_of(child) == -signal.SIGKILL
+        load_consistent(pair)
+
+
+def test_a_reader_meets_saves_in_progress(pair, files):
+    model_files._replace_pair(pair, *files[2])
+    child = in_child(lambda: save_for_ever(pair, files, 0.1))
+    try:
+        end = time.monotonic() + 10
+        seen = set()
+        while len(seen) < 2 and time.monotonic() < end:
+            seen.add(load_consistent(pair))
+        assert seen == {2, 3}
+        for _ in range(5):
+            load_consistent(pair)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        status_of(child)

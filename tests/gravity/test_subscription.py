@@ -1,0 +1,189 @@
+"""Which publishers a subscription listens to, and which of their messages it accepts."""
+
+from __future__ import annotations
+
+import pytest
+
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.subscription import Subscription, Verdict, choose_publishers
+from gravity.wire import Publisher
+
+A, B, C = (Publisher(f"tcp://127.0.0.1:{port}", name, 10) for name, port in (("A", 1), ("B", 2), ("C", 3)))
+DELIVER, IGNORE, STALE = Verdict.DELIVER, Verdict.IGNORE, Verdict.STALE
+
+
+def product(text: str = "x", at: int = 100, **fields: object) -> GravityDataProductPB:
+    values: dict[str, object] = {"dataProductID": "P", "componentID": "A", "registration_time": 10}
+    return GravityDataProductPB(data=text.encode(), timestamp=at, **(values | fields))  # type: ignore[arg-type]
+
+
+def subscription(*publishers: Publisher, wants_cached: bool = True) -> Subscription:
+    subscription = Subscription(wants_cached=wants_cached)
+    subscription.update(publishers)
+    return subscription
+
+
+# ---- acceptance ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("last", "new", "verdict"),
+    [
+        (None, product(), DELIVER),
+        (None, product(at=0), DELIVER),
+        (product(at=100), product(at=101), DELIVER),
+        (product(at=100), product(at=99), IGNORE),
+        (product("x"), product("x"), IGNORE),
+        (product("x"), product("y"), DELIVER),
+        (product("x"), product("x", dataProductID="Q"), DELIVER),
+        (product("x"), product("x", is_cached_dataproduct=True), IGNORE),
+        (product("x", 100), product("x", 101, is_cached_dataproduct=True), DELIVER),
+        (None, product(is_cached_dataproduct=True), DELIVER),
+        (None, product(registration_time=11), STALE),
+        (None, product(registration_time=0), STALE),
+        (product(at=100), product(at=99, registration_time=9), STALE),
+    ],
+)
+def test_judge(last: GravityDataProductPB | None, new: GravityDataProductPB, verdict: Verdict) -> None:
+    s = subscription(A)
+    if last:
+        assert s.judge(A.url, last) is DELIVER
+    assert s.judge(A.url, new) is verdict
+
+
+def test_cached_messages_that_nobody_wants_are_remembered() -> None:
+    s = subscription(A, wants_cached=False)
+    assert s.judge(A.url, product("x", 100, is_cached_dataproduct=True)) is IGNORE
+    assert s.judge(A.url, product("w", 99)) is IGNORE
+    assert s.judge(A.url, product("y", 101)) is DELIVER
+
+
+def test_what_is_ignored_is_not_remembered() -> None:
+    s = subscription(A)
+    s.judge(A.url, product("x", 100))
+    s.judge(A.url, product("old", 50))
+    assert [p.data for p in s.last_products()] == [b"x"]
+    assert s.judge(A.url, product("y", 60)) is IGNORE
+
+
+def test_publishers_have_clocks_of_their_own() -> None:
+    s = subscription(A, B)
+    assert s.judge(A.url, product(at=100)) is DELIVER
+    assert s.judge(B.url, product(at=50)) is DELIVER
+
+
+@pytest.mark.parametrize(
+    ("relayed", "verdict"),
+    [
+        (product("x", 100, is_relayed_dataproduct=True), IGNORE),
+        (product("x", 100), DELIVER),  # not relayed: another publisher that says the same
+        (product("x", 101, is_relayed_dataproduct=True), DELIVER),
+        (product("y", 100, is_relayed_dataproduct=True), DELIVER),
+        (product("x", 100, is_relayed_dataproduct=True, componentID="C"), DELIVER),
+        (product("x", 100, is_relayed_dataproduct=True, dataProductID="Q"), DELIVER),
+    ],
+)
+def test_a_relays_first_message_may_be_known_from_elsewhere(relayed: GravityDataProductPB, verdict: Verdict) -> None:
+    s = subscription(A, B)
+    s.judge(A.url, product("x", 100))
+    assert s.judge(B.url, relayed) is verdict
+
+
+def test_only_a_relays_first_message_is_compared_with_others() -> None:
+    s = subscription(A, B)
+    s.judge(A.url, product("x", 100))
+    s.judge(B.url, product("w", 90, is_relayed_dataproduct=True))
+    assert s.judge(B.url, product("x", 100, is_relayed_dataproduct=True)) is DELIVER
+
+
+# ---- what a further subscriber starts with -----------------------------------------------------------------------
+
+
+def test_last_products_oldest_first() -> None:
+    s = subscription(A, B, C)
+    s.judge(A.url, product("late", 300))
+    s.judge(B.url, product("early", 100))
+    assert [p.data for p in s.last_products()] == [b"early", b"late"]
+
+
+def test_what_an_application_changes_is_not_what_is_remembered() -> None:
+    s = subscription(A)
+    mine = product("x", 100)
+    s.judge(A.url, mine)
+    s.detach(A.url)
+    mine.timestamp, mine.data = 10**15, b"changed"
+    assert [(p.timestamp, p.data) for p in s.last_products()] == [(100, b"x")]
+    assert s.judge(A.url, product("y", 101)) is DELIVER
+
+
+def test_nothing_to_detach() -> None:
+    s = subscription(A)
+    s.detach(A.url)
+    assert s.last_products() == []
+
+
+# ---- publishers come and go ----------------------------------------------------------------------------------------
+
+
+def test_update() -> None:
+    s = Subscription(wants_cached=True)
+    assert s.update([A, B]) == ([], [A, B])
+    assert s.update([B, A]) == ([], [])
+    assert s.update([B, C]) == ([A], [C])
+    assert s.update([]) == ([B, C], [])
+
+
+def test_a_publisher_registered_anew_is_connected_anew() -> None:
+    again = Publisher(A.url, "A", 11)
+    s = subscription(A)
+    s.judge(A.url, product(at=100))
+    assert s.update([again]) == ([A], [again])
+    assert s.judge(A.url, product(at=50, registration_time=11)) is DELIVER
+    assert s.judge(A.url, product(at=200, registration_time=10)) is STALE
+
+
+def test_an_update_without_change_keeps_the_memory() -> None:
+    s = subscription(A)
+    s.judge(A.url, product(at=100))
+    s.update([A, B])
+    assert s.judge(A.url, product(at=100)) is IGNORE
+
+
+def test_a_dropped_publisher_may_come_back() -> None:
+    s = subscription(A, B)
+    assert s.drop(A.url) == A
+    assert s.update([A, B]) == ([], [A])
+
+
+# ---- relays --------------------------------------------------------------------------------------------------------
+
+ME, MY_IP = "Me", "10.0.0.1"
+MY_RELAY = Publisher("tcp://10.0.0.1:4", ME, 10, True)
+NEAR = Publisher("tcp://10.0.0.1:5", "Near", 10, True, MY_IP)
+NEAR2 = Publisher("tcp://10.0.0.1:6", "Near2", 10, True, MY_IP)
+FAR = Publisher("tcp://10.0.0.2:7", "Far", 10, True, "10.0.0.2")
+EVERYWHERE = Publisher("tcp://10.0.0.3:8", "Everywhere", 10, True)
+
+
+@pytest.mark.parametrize(
+    ("publishers", "chosen"),
+    [
+        ([], []),
+        ([A, B], [A, B]),
+        ([A, MY_RELAY, B], [A, B]),
+        ([A, NEAR, MY_RELAY], [A]),
+        ([MY_RELAY], []),
+        ([A, NEAR], [NEAR]),
+        ([A, NEAR, NEAR2], [NEAR]),
+        ([NEAR], [NEAR]),
+        ([A, EVERYWHERE], [EVERYWHERE]),
+        ([A, EVERYWHERE, NEAR], [NEAR]),
+        ([A, FAR, B], [A, B]),
+        ([A, FAR, EVERYWHERE], [EVERYWHERE]),
+        ([A, FAR, NEAR], [NEAR]),
+        ([FAR], []),
+        ([Publisher("tcp://10.0.0.1:9", ME, 10)], [Publisher("tcp://10.0.0.1:9", ME, 10)]),  # my own product
+    ],
+)
+def test_choose_publishers(publishers: list[Publisher], chosen: list[Publisher]) -> None:
+    assert choose_publishers(publishers, ME, MY_IP) == chosen
