@@ -20,6 +20,7 @@ from gravity.service_directory import ServiceDirectory
 from gravity.wire import Kind, Lookup
 
 Eventually = Callable[..., None]
+Socket = zmq.Socket[bytes]
 
 RECORDED = Path(__file__).parent / "wire" / "pubsub-service-heartbeat.jsonl"
 
@@ -165,16 +166,21 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 @pytest.fixture
-def context() -> Iterator[zmq.Context[zmq.Socket[bytes]]]:
-    """ZeroMQ as it is, for peers that are not ours."""
-    context = zmq.Context()
-    yield context
+def raw() -> Iterator[Callable[[int], Socket]]:
+    """`raw(zmq.SUB)` is a socket for a peer that is not ours; all are closed in the end."""
+    context, opened = zmq.Context(), []
+
+    def raw(kind: int) -> Socket:
+        opened.append(context.socket(kind))
+        return opened[-1]
+
+    yield raw
     context.destroy(linger=0)
 
 
 class _Lines(logging.Handler):
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(logging.WARNING)
         self.lines: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -183,7 +189,7 @@ class _Lines(logging.Handler):
 
 @pytest.fixture
 def library_lines() -> Iterator[list[str]]:
-    """What the library itself logs during a test."""
+    """What the library itself logs during a test, from warnings on."""
     handler = _Lines()
     log.library_log.addHandler(handler)
     yield handler.lines

@@ -13,7 +13,7 @@ from gravity.directory_client import DirectoryClient, NoDirectory, parse_url
 from gravity.io import Transport, TransportError
 from gravity.wire import Kind, Unregistration
 
-Context = zmq.Context[zmq.Socket[bytes]]
+Raw = Callable[[int], zmq.Socket[bytes]]
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def transport() -> Iterator[Transport]:
 
 
 @pytest.fixture
-def answering(context: Context) -> Iterator[Callable[[Callable[[bytes], bytes | None]], str]]:
+def answering(raw: Raw) -> Iterator[Callable[[Callable[[bytes], bytes | None]], str]]:
     """`answering(answer)` is the url of somebody who answers so, or not at all if the answer is None."""
     stop = threading.Event()
     threads: list[threading.Thread] = []
 
     def answering(answer: Callable[[bytes], bytes | None]) -> str:
-        router = context.socket(zmq.ROUTER)
+        router = raw(zmq.ROUTER)
         port = router.bind_to_random_port("tcp://127.0.0.1")
 
         def serve() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .conftest import Eventually
 
 Socket = zmq.Socket[bytes]
-Context = zmq.Context[Socket]
+Raw = Callable[[int], Socket]
 OpenSender = Callable[..., Sender]
 Attach = Callable[..., Socket]
 
@@ -55,18 +55,16 @@ def open_sender(transport: Transport) -> Iterator[OpenSender]:
 
 
 @pytest.fixture
-def attach(context: Context) -> Attach:
+def attach(raw: Raw) -> Attach:
     """`attach(sender, topic, **options)` is a subscriber as ZeroMQ has it."""
-    attached = []
 
     def attach(to: Sender, topic: bytes, **options: int) -> Socket:
-        raw = context.socket(zmq.SUB)
-        attached.append(raw)
+        attached = raw(zmq.SUB)
         for name, value in options.items():
-            setattr(raw, name, value)
-        raw.subscribe(topic)
-        raw.connect(to.url)
-        return raw
+            setattr(attached, name, value)
+        attached.subscribe(topic)
+        attached.connect(to.url)
+        return attached
 
     return attach
 

@@ -41,7 +41,7 @@ def wait_for_subscribers(node: GravityNode, id: str, eventually: Eventually) -> 
 
 @pytest.mark.parametrize("transport", [gravity.TCP, gravity.INPROC, gravity.IPC])
 def test_a_node_hears_itself(
-    cluster: Cluster, product: Product, eventually: Eventually, transport: int, tmp_path: object
+    cluster: Cluster, product: Product, eventually: Eventually, transport: int
 ) -> None:
     node, id = cluster.node(), f"Product{threading.get_native_id()}"
     node.registerDataProduct(id, transport)
@@ -77,37 +77,28 @@ def test_order_is_kept(cluster: Cluster, product: Product, eventually: Eventuall
 
 def test_filters(cluster: Cluster, product: Product, eventually: Eventually) -> None:
     publisher, node = cluster.publisher("P", cache=False), cluster.node()
-    filters = ["", "F", "FILT", "FILTER", "FILTERS", "x"]
-    collectors = {f: cluster.subscriber(node, "P", f) for f in filters}
-    texts = {f: collectors[f] for f in filters}
-    connect_all(publisher, collectors, product, eventually)
-    for text in ("", "FIL", "FILT", "FILTER", "filter", "end"):
-        publisher.publish(product("P", text), text)
-    for name in filters:  # a last one for each filter: all before it has arrived
-        publisher.publish(product("P", "end"), name)
-    eventually(lambda: all(c.texts[-1] == "end" for c in texts.values()))
-    seen = {f: {t for t in c.texts if t not in ("end", "probe")} for f, c in texts.items()}
-    assert seen == {
-        "": {"", "FIL", "FILT", "FILTER", "filter"},
-        "F": {"FIL", "FILT", "FILTER"},
-        "FILT": {"FILT", "FILTER"},
-        "FILTER": {"FILTER"},
-        "FILTERS": set(),
-        "x": set(),
-    }
+    collectors = {f: cluster.subscriber(node, "P", f) for f in ("", "F", "FILT", "FILTER", "FILTERS", "x")}
 
-
-def connect_all(
-    publisher: GravityNode, collectors: dict[str, object], product: Product, eventually: Eventually
-) -> None:
-    """Publish for each filter until each subscriber has heard of it."""
-
-    def all_have_heard() -> bool:
+    def all_are_connected() -> bool:
         for filter_text in collectors:
             publisher.publish(product("P", "probe"), filter_text)
-        return all(c.products for c in collectors.values())  # type: ignore[attr-defined]
+        return all(c.products for c in collectors.values())
 
-    eventually(all_have_heard)
+    eventually(all_are_connected)
+    for text in ("", "FIL", "FILT", "FILTER", "filter"):
+        publisher.publish(product("P", text), text)
+    for filter_text in collectors:
+        publisher.publish(product("P", "end"), filter_text)
+    eventually(lambda: all("end" in c.texts for c in collectors.values()))
+    seen = {f: [t for t in c.texts if t not in ("probe", "end")] for f, c in collectors.items()}
+    assert seen == {
+        "": ["", "FIL", "FILT", "FILTER", "filter"],
+        "F": ["FIL", "FILT", "FILTER"],
+        "FILT": ["FILT", "FILTER"],
+        "FILTER": ["FILTER"],
+        "FILTERS": [],
+        "x": [],
+    }
 
 
 def test_several_subscribers_and_several_publishers(
@@ -124,20 +115,24 @@ def test_several_subscribers_and_several_publishers(
 def test_subscribers_of_one_node_do_not_share_what_they_change(
     cluster: Cluster, product: Product, eventually: Eventually
 ) -> None:
-    publisher, node = cluster.publisher("P"), cluster.node()
-    seen: list[bytes] = []
-
     class Changing(GravitySubscriber):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[bytes] = []
+
         def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
             for p in dataProducts:
-                seen.append(p.data)
+                self.seen.append(p.data)
                 p.data = b"changed"
 
-    subscribers = [Changing(), Changing()]
+    publisher, node = cluster.publisher("P"), cluster.node()
+    subscribers = [Changing(), Changing(), Changing()]
     for subscriber in subscribers:
         node.subscribe("P", subscriber)
-    publisher.publish(product("P", "x"))
-    eventually(lambda: seen == [b"x", b"x"])
+    for text in (b"x", b"y"):
+        publisher.publish(product("P", text.decode()))
+        eventually(lambda text=text: all(text in s.seen for s in subscribers))
+    assert [s.seen for s in subscribers] == [[b"x", b"y"]] * 3
 
 
 def test_subscribers_that_are_equal_are_still_two(cluster: Cluster, product: Product, eventually: Eventually) -> None:

@@ -52,7 +52,7 @@ FRAMES = [
     wire.encode_domain_reply("domain"),
 ]
 
-fuzzed = settings(max_examples=300, derandomize=True, deadline=None, database=None)
+fuzzed = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 
 
 def envelope(id: str, data: bytes) -> bytes:

@@ -7,18 +7,22 @@ run on this package unchanged, and nodes of both kinds work together.
 from __future__ import annotations
 
 from . import gravity
+from .callbacks import GravityHeartbeatListener, GravityRequestor, GravityServiceProvider, GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .GravityLogHandler import GravityLogHandler
 from .log import Log, SpdLog
-from .node import GravityNode, GravitySubscriber
+from .node import GravityNode
 from .SpdLogHandler import SpdLogHandler
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GravityDataProduct",
+    "GravityHeartbeatListener",
     "GravityLogHandler",
     "GravityNode",
+    "GravityRequestor",
+    "GravityServiceProvider",
     "GravitySubscriber",
     "Log",
     "SpdLog",

@@ -9,9 +9,10 @@ error is raised, with its line, and so are the few spellings that make the refer
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 GENERAL = "general"
 
@@ -99,6 +100,43 @@ def to_float(text: str, default: float) -> float:
 def to_bool(text: str) -> bool:
     """Return whether `text` says yes: true, t, yes or y. All else is no, as in the reference."""
     return text.lower() in {"true", "t", "yes", "y"}
+
+
+class Parameters:
+    """A component's parameters; keys are found in any case."""
+
+    def __init__(self, values: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._values = {key.lower(): value for key, value in values.items()}
+
+    @classmethod
+    def read(cls, component_id: str, general_path: Path) -> Parameters:
+        """Return what a file says, with `<component_id>.ini` beside it before it; raise ConfigError."""
+        own = general_path.with_name(f"{component_id}.ini")
+        return cls(read(general_path, component_id) | (read(own, component_id) if own != general_path else {}))
+
+    def add_missing(self, values: Mapping[str, str]) -> None:
+        """Take over those of `values` whose keys are not set."""
+        self._values = {key.lower(): value for key, value in values.items()} | self._values
+
+    def is_set(self, key: str) -> bool:
+        """Return whether a parameter is there, even if it is empty."""
+        return key.lower() in self._values
+
+    def text(self, key: str, default: str = "") -> str:
+        """Return a parameter's text, or the default if it is not set."""
+        return self._values.get(key.lower(), default)
+
+    def integer(self, key: str, default: int = -1) -> int:
+        """Return the whole number that a parameter begins with, or the default if there is none."""
+        return to_int(self.text(key), default)
+
+    def number(self, key: str, default: float = 0.0) -> float:
+        """Return the number that a parameter begins with, or the default if there is none."""
+        return to_float(self.text(key), default)
+
+    def yes(self, key: str, default: bool = False) -> bool:
+        """Return whether a parameter is true, t, yes or y; the default if it is not set."""
+        return to_bool(self.text(key)) if self.is_set(key) else default
 
 
 def _tokens(text: str, path: str | Path) -> Iterator[_Token]:

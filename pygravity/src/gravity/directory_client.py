@@ -57,6 +57,10 @@ class DirectoryClient:
         """Raises ValueError if `url` is no address, TransportError if its host is unknown."""
         self._transport = transport
         self._lock = threading.Lock()
+        self.move(url)
+
+    def move(self, url: str) -> None:
+        """Ask the directory at `url` from now on; raises as the constructor does."""
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self.url = f"tcp://{address}:{port}"

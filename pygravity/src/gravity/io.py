@@ -28,6 +28,7 @@ TCP, INPROC, PGM, EPGM, IPC = range(5)  # Gravity's numbers for its transports
 _SCHEMES = {INPROC: "inproc://", PGM: "pgm://", EPGM: "epgm://", IPC: "ipc:///tmp/"}
 _BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
 _FULL_QUEUE_WAIT = 1.0  # seconds that publish() waits for a slow subscriber before messages are dropped
+_DATAGRAM = 65536  # bytes, the largest there is
 _CLOSE_LINGER = 300  # milliseconds that the last messages have to leave when a node closes
 
 
@@ -72,15 +73,15 @@ def resolve(host: str) -> str:
 class Transport:
     """A node's ZeroMQ context and its socket options."""
 
-    def __init__(self) -> None:
-        self.options = Options()
+    def __init__(self, options: Options | None = None) -> None:
+        self.options = options or Options()
         self._context = zmq.Context()
 
     def close(self) -> None:
         """Close what is left; messages on their way out have a moment to leave."""
         self._context.destroy(linger=_CLOSE_LINGER)
 
-    def request(self, url: str, frame: bytes, timeout: float) -> bytes | None:
+    def request(self, url: str, frame: bytes, timeout: float | None) -> bytes | None:
         """Send one request and return the reply's first frame, None if none came within `timeout` seconds.
 
         Raises TransportError if `url` is no address.
@@ -88,9 +89,16 @@ class Transport:
         with self._open(zmq.REQ, linger=0) as requester:
             self._connect(requester, url)
             requester.send(frame)
-            if requester.poll(round(timeout * 1000)):
+            if requester.poll(None if timeout is None else math.ceil(timeout * 1000)):
                 return requester.recv_multipart()[0]
         return None
+
+    def requester(self, url: str, frame: bytes) -> Requester:
+        """Send one request and return where its reply arrives; raise TransportError if `url` is no address."""
+        requester = self._open(zmq.REQ, linger=0)
+        self._connect(requester, url)
+        requester.send(frame)
+        return Requester(requester)
 
     def notify(self, url: str, frame: bytes) -> None:
         """Send one request whose reply nobody waits for."""
@@ -187,6 +195,17 @@ class Receiver:
         return messages
 
 
+class Requester:
+    """A REQ socket that waits for a reply. Belongs to its loop's thread."""
+
+    def __init__(self, requester: zmq.Socket[bytes]) -> None:
+        self.socket = requester
+
+    def receive(self) -> bytes:
+        """Return the first frame of the reply that has arrived."""
+        return self.socket.recv_multipart()[0]
+
+
 class Responder:
     """A REP socket. Belongs to its loop's thread."""
 
@@ -278,6 +297,42 @@ class Sender:
         return True
 
 
+class BroadcastListener:
+    """A UDP socket that hears broadcasts. Belongs to its loop's thread."""
+
+    def __init__(self, port: int) -> None:
+        """Raises TransportError if `port` cannot be listened to."""
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.setblocking(False)
+        try:
+            self.socket.bind(("", port))
+        except OSError as error:
+            self.socket.close()
+            raise TransportError(f"cannot listen to broadcasts on port {port}: {error}") from None
+
+    def receive(self) -> list[bytes]:
+        """Return the datagrams that have arrived, at most a batch of them."""
+        datagrams: list[bytes] = []
+        with contextlib.suppress(BlockingIOError):
+            while len(datagrams) < _BATCH:
+                datagrams.append(self.socket.recv(_DATAGRAM))
+        return datagrams
+
+
+def broadcast(datagram: bytes, address: str, port: int) -> None:
+    """Send a datagram to all hosts that `address` stands for; raise TransportError if that fails."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        try:
+            sender.sendto(datagram, (address, port))
+        except OSError as error:
+            raise TransportError(f"cannot broadcast to {address}:{port}: {error}") from None
+
+
+Watched = Receiver | Requester | Responder | BroadcastListener | int  # a socket, or a file descriptor
+
+
 class Loop:
     """A thread that polls sockets, runs what other threads hand over, and keeps timers.
 
@@ -287,6 +342,7 @@ class Loop:
     def __init__(self, name: str) -> None:
         self._poller = zmq.Poller()
         self._handlers: dict[object, Callable[[], None]] = {}
+        self._sockets: dict[object, zmq.Socket[bytes] | socket.socket] = {}
         self._calls: deque[Callable[[], None]] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
@@ -310,19 +366,22 @@ class Loop:
         """Run `function` when `time.monotonic()` reaches `when`."""
         heapq.heappush(self._timers, (when, next(self._order), function))
 
-    def watch(self, watched: Receiver | Responder | int, handler: Callable[[], None]) -> None:
+    def watch(self, watched: Watched, handler: Callable[[], None]) -> None:
         """Call `handler` whenever a socket or file descriptor is readable."""
-        pollable = watched if isinstance(watched, int) else watched.socket
+        pollable = _pollable(watched)
         self._handlers[pollable] = handler
         self._poller.register(pollable, zmq.POLLIN)
+        if not isinstance(watched, int):
+            self._sockets[pollable] = watched.socket
 
-    def unwatch(self, watched: Receiver | Responder | int) -> None:
+    def unwatch(self, watched: Watched) -> None:
         """Stop watching; a socket is closed."""
-        pollable = watched if isinstance(watched, int) else watched.socket
+        pollable = _pollable(watched)
         if self._handlers.pop(pollable, None):
             self._poller.unregister(pollable)
-        if isinstance(pollable, zmq.Socket):
-            pollable.close()
+        if not isinstance(watched, int):
+            self._sockets.pop(pollable, None)
+            watched.socket.close()
 
     def stop(self) -> None:
         """End the thread, after what was handed over before, and close the sockets it watches."""
@@ -349,9 +408,8 @@ class Loop:
             while self._timers and self._timers[0][0] <= time.monotonic():
                 self._guard(heapq.heappop(self._timers)[2])
         self._run_calls()
-        for pollable in list(self._handlers):
-            if isinstance(pollable, zmq.Socket):
-                pollable.close()
+        for watched in self._sockets.values():
+            watched.close()
         self._wake_reader.close()
         self._wake_writer.close()
 
@@ -368,3 +426,10 @@ class Loop:
             function()
         except Exception:  # a node must outlive any one message; what went wrong is said, with its traceback
             library_log.exception("%s: unexpected error", self._thread.name)
+
+
+def _pollable(watched: Watched) -> zmq.Socket[bytes] | int:
+    """Return what the poller knows a watched thing by; it names plain sockets by their descriptors."""
+    if isinstance(watched, int):
+        return watched
+    return watched.socket.fileno() if isinstance(watched.socket, socket.socket) else watched.socket

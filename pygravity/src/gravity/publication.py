@@ -14,14 +14,16 @@ Frames = tuple[bytes, bytes]  # filter text, data product
 class Publication:
     """One registered data product: its identity, its clock and its cache."""
 
-    def __init__(self, id: str, url: str, registered: int, *, component_id: str, domain: str, cache: bool) -> None:
-        """`registered`: when, in microseconds since the epoch; `cache`: whether latecomers get the last message."""
+    def __init__(self, id: str, url: str, registered: int, *, origin: tuple[str, str] | None, cache: bool) -> None:
+        """`registered`: when, in microseconds since the epoch; `cache`: whether latecomers get the last message.
+
+        `origin`: the component and domain that messages carry, None for a message that carries neither.
+        """
         self.id = id
         self.url = url
         self.registered = registered
         self.registration_time = registered // 1_000_000
-        self._component_id = component_id
-        self._domain = domain
+        self._origin = origin
         self._cache: dict[bytes, tuple[int, bytes]] | None = {} if cache else None
         self._last_stamp = 0
 
@@ -35,8 +37,8 @@ class Publication:
             if not timestamp:
                 timestamp = self._last_stamp = max(now, self._last_stamp + 1)
             product.timestamp = timestamp
-            product.componentID = self._component_id
-            product.domain = self._domain
+            if self._origin:
+                product.componentID, product.domain = self._origin
         product.registration_time = self.registration_time
         topic, frame = filter_text.encode(), encode(product)
         if self._cache is not None:

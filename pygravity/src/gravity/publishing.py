@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import Loop, Sender, now_us
+from .metrics import PUBLICATION, Metrics
 from .publication import Publication
 
 
@@ -19,9 +20,10 @@ class _Open:
 class Publishing:
     """The data products that a node publishes; any thread may publish."""
 
-    def __init__(self, loop: Callable[[], Loop]) -> None:
+    def __init__(self, loop: Callable[[], Loop], metrics: Metrics | None = None) -> None:
         """`loop` returns the loop that serves new subscribers while nothing is published."""
         self._loop = loop
+        self._metrics = metrics
         self._open: dict[str, _Open] = {}
 
     def __contains__(self, id: str) -> bool:
@@ -58,8 +60,11 @@ class Publishing:
         if opened is None:
             return False
         with opened.sender.lock:
-            opened.sender.send(opened.publication.frames(product, filter_text, timestamp, now_us()))
+            frames = opened.publication.frames(product, filter_text, timestamp, now_us())
+            opened.sender.send(frames)
             self._replay_to_new(opened)  # sending may have swallowed the signal that the loop waits for
+        if self._metrics:
+            self._metrics.count(PUBLICATION, product.dataProductID, len(frames[1]))
         return True
 
     def has_subscribers(self, id: str) -> bool | None:
@@ -78,6 +83,6 @@ class Publishing:
 
     def _replay_to_new(self, opened: _Open) -> None:
         """Send what is cached if anybody is new: to all, as ZeroMQ goes; the others drop what they know."""
-        if opened.sender.take_subscriptions():
+        while opened.sender.take_subscriptions():  # again, since more may come while this is sent
             for frames in opened.publication.replay():
                 opened.sender.send(frames)

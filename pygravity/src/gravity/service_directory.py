@@ -48,15 +48,16 @@ class ServiceDirectory:
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
         self._directory = Directory(domain)
-        self._transport = Transport()
-        self._transport.options = options or Options()
+        self._transport = Transport(options)
         requests = self._listen("*" if "*" in url else address, port)
         self.url = requests.url
         self._loop = Loop("service-directory")
         self._publishing = Publishing(lambda: self._loop)
-        ready = threading.Event()
-        self._loop.call(lambda: self._start(requests, ready))
-        ready.wait()
+        try:
+            self._start(requests)
+        except TransportError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Stop answering and free the address."""
@@ -78,7 +79,7 @@ class ServiceDirectory:
                     "(ServiceDirectoryURL)"
                 ) from None
 
-    def _start(self, requests: Responder, ready: threading.Event) -> None:
+    def _start(self, requests: Responder) -> None:
         """Offer the directory's own products and service, in the reference's order, then answer."""
         self._publish_as_own(REGISTERED_PUBLISHERS)
         self._publish_as_own(DOMAIN_DETAILS)
@@ -87,10 +88,9 @@ class ServiceDirectory:
             started = now_us()
             self._register_own(DIRECTORY_SERVICE, service.url, Kind.SERVICE, started)
             answer = self._service_answer(started // 1_000_000)
-            self._loop.watch(service, lambda: service.serve(answer))
+            self._loop.call(lambda: self._loop.watch(service, lambda: service.serve(answer)))
         self._publish_as_own(DOMAIN_UPDATE)
-        self._loop.watch(requests, lambda: requests.serve(self._answer))
-        ready.set()
+        self._loop.call(lambda: self._loop.watch(requests, lambda: requests.serve(self._answer)))
 
     def _publish_as_own(self, id: str) -> None:
         sender: Sender | None = self._transport.sender(TCP, id, self._ip)
@@ -98,9 +98,7 @@ class ServiceDirectory:
             raise TransportError("no free port between MinPort and MaxPort (Gravity.ini)")
         now = now_us()
         domain = self._directory.domain
-        self._publishing.add(
-            Publication(id, sender.url, now, component_id=COMPONENT_ID, domain=domain, cache=True), sender
-        )
+        self._publishing.add(Publication(id, sender.url, now, origin=(COMPONENT_ID, domain), cache=True), sender)
         self._register_own(id, sender.url, Kind.DATA, now)
 
     def _register_own(self, id: str, url: str, kind: Kind, now: int) -> None:

@@ -17,6 +17,7 @@ from .GravityDataProduct import GravityDataProduct
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import Loop, Receiver, Transport, now_us
 from .log import library_log
+from .metrics import SUBSCRIPTION, Metrics
 from .subscription import Subscription, Verdict, choose_publishers
 from .wire import Kind, MalformedFrame, Publisher, Unregistration, decode_data_product, decode_publishers
 
@@ -64,14 +65,16 @@ class Subscribing:
         transport: Transport,
         loop: Callable[[], Loop],
         component_id: str,
-        ip: str,
+        ip: Callable[[], str],
         report_stale: Callable[[Unregistration], None],
+        metrics: Metrics | None = None,
     ) -> None:
         self._transport = transport
         self._loop = loop
         self._component_id = component_id
         self._ip = ip
         self._report_stale = report_stale
+        self._metrics = metrics
         self._feeds: dict[Key, _Feed] = {}
         self._updates: dict[str, Receiver] = {}  # RegisteredPublishers, by its address
 
@@ -97,6 +100,30 @@ class Subscribing:
         ref = weakref.ref(subscriber)
         self._loop().call(lambda: self._remove(key, filter_text.encode(), ref))
 
+    def keys(self) -> list[Key]:
+        """Return what is subscribed to."""
+        return list(self._feeds)
+
+    def refresh(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
+        """Follow a Service Directory that has started anew: listen to its lists, beginning with this one."""
+        self._loop().call(lambda: self._follow(key, publishers, directory_url))
+
+    def _follow(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
+        feed = self._feeds.get(key)
+        if feed is None:
+            return
+        self._updates[feed.directory_url].remove_topic(key.id.encode())
+        self._follow_updates(directory_url, key.id)
+        feed.directory_url = directory_url
+        self._use(key, feed, publishers)
+        for url in set(self._updates) - {f.directory_url for f in self._feeds.values()}:
+            self._loop().unwatch(self._updates.pop(url))
+
+    def _use(self, key: Key, feed: _Feed, publishers: list[Publisher]) -> None:
+        feed.publishers = publishers
+        for topic, filtered in feed.filtered.items():
+            self._connect(key, topic, filtered, publishers)
+
     def _add(
         self,
         key: Key,
@@ -115,7 +142,7 @@ class Subscribing:
             filtered = feed.filtered[topic] = _Filtered(Subscription(wants_cached=wants_cached))
             filtered.subscribers.append(ref)
             self._connect(key, topic, filtered, feed.publishers)
-        elif ref not in filtered.subscribers:
+        elif all(known is not ref for known in filtered.subscribers):  # weak references compare what they refer to
             filtered.subscribers.append(ref)
             last = filtered.subscription.last_products()
             if wants_cached and last:
@@ -152,13 +179,11 @@ class Subscribing:
                 continue
             feed = self._feeds.get(Key(domain, id))
             if feed:
-                feed.publishers = publishers
-                for topic, filtered in feed.filtered.items():
-                    self._connect(Key(domain, id), topic, filtered, publishers)
+                self._use(Key(domain, id), feed, publishers)
 
     def _connect(self, key: Key, topic: bytes, filtered: _Filtered, publishers: list[Publisher]) -> None:
         """Make the connections those that the current list of publishers asks for."""
-        close, opened = filtered.subscription.update(choose_publishers(publishers, self._component_id, self._ip))
+        close, opened = filtered.subscription.update(choose_publishers(publishers, self._component_id, self._ip()))
         for publisher in close:
             self._loop().unwatch(filtered.receivers.pop(publisher.url))
         for publisher in opened:
@@ -181,6 +206,8 @@ class Subscribing:
                 break
             if verdict is Verdict.DELIVER:
                 product.received_timestamp = now_us()
+                if self._metrics:
+                    self._metrics.count(SUBSCRIPTION, key.id, len(message[-1]))
                 products.append(product)
         else:
             filtered.subscription.detach(url)
@@ -194,11 +221,12 @@ class Subscribing:
         self._report_stale(Unregistration(key.id, url, Kind.DATA, publisher.registration_time, key.domain))
 
     def _deliver(self, subscribers: list[SubscriberRef], products: list[GravityDataProductPB]) -> None:
-        for n, ref in enumerate(list(subscribers)):
+        subscribers = list(subscribers)
+        for ref in subscribers:
             subscriber = ref()
             if subscriber is None:
                 continue
-            own = products if n == 0 else [_copy(p) for p in products]  # what one changes, no other sees
+            own = products if ref is subscribers[-1] else [_copy(p) for p in products]  # nobody sees others' changes
             try:
                 subscriber.subscriptionFilled([GravityDataProduct._wrap(p) for p in own])
             except Exception:

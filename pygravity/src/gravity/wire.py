@@ -21,6 +21,7 @@ from .ServiceDirectoryPB_pb2 import (
     ComponentLookupRequestPB,
     ComponentServiceLookupResponsePB,
     PublisherInfoPB,
+    ServiceDirectoryBroadcastPB,
     ServiceDirectoryRegistrationPB,
     ServiceDirectoryResponsePB,
     ServiceDirectoryUnregistrationPB,
@@ -131,6 +132,16 @@ class UnknownRequest:
     """A well-formed request that no Service Directory knows."""
 
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A Service Directory tells where it is; `rate` in seconds, `started` in seconds since the epoch."""
+
+    domain: str
+    url: str
+    started: int
+    rate: int = 0
 
 
 Request = GetDomain | Lookup | Registration | Unregistration | UnknownRequest
@@ -320,6 +331,24 @@ def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
         checked_text(p)
         publishers.append(Publisher(p.url, p.componentID, p.registration_time, p.isRelay, p.ipAddress))
     return message.lookupID, message.domain_id, publishers
+
+
+# ---- datagrams ----------------------------------------------------------------------------------------
+
+
+def encode_broadcast(broadcast: Broadcast) -> bytes:
+    """Return the datagram of a broadcast."""
+    return encode(
+        ServiceDirectoryBroadcastPB(
+            id="", domain=broadcast.domain, url=broadcast.url, rate=broadcast.rate, starttime=broadcast.started
+        )
+    )
+
+
+def decode_broadcast(datagram: bytes) -> Broadcast:
+    """Return the broadcast in a datagram; raise MalformedFrame if there is none."""
+    b = checked_text(parse(ServiceDirectoryBroadcastPB, datagram))
+    return Broadcast(b.domain, b.url, b.starttime, b.rate)
 
 
 def _given(message: Message, field: str):  # type: ignore[no-untyped-def]  # any scalar

@@ -1,0 +1,47 @@
+"""Whether a component's heartbeat still comes: pure, the time is an argument.
+
+Times are in microseconds of any clock that does not go back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PAYLOAD = b"Good\0"  # of a heartbeat's data product
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A heartbeat has come since the last check."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """None has come since the last check; `since_last`: microseconds since one was last reported, -1 for never."""
+
+    since_last: int
+
+
+class HeartbeatMonitor:
+    """Checks once per interval whether a heartbeat has come."""
+
+    def __init__(self, interval: int, now: int) -> None:
+        self.interval = interval
+        self.due = now + interval
+        self._beat = False
+        self._reported: int | None = None
+
+    def beat(self) -> None:
+        """Note that a heartbeat has come."""
+        self._beat = True
+
+    def check(self, now: int) -> Received | Missed | None:
+        """Return what to report, None before a check is due."""
+        if now < self.due:
+            return None
+        self.due = now + self.interval
+        if self._beat:
+            self._beat = False
+            self._reported = now
+            return Received()
+        return Missed(-1 if self._reported is None else now - self._reported)
