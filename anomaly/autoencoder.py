@@ -17,6 +17,7 @@ UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
 BATCH_SIZE = 32
 LEARNING_RATE = 0.02
+UNROLL = 40  # steps up to which an LSTM is laid out in full: scores faster, but takes longer to build
 CHUNK = 1024  # windows scored at once: bounds the memory
 
 
@@ -34,15 +35,16 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     `seed` decides the first weights (it seeds Python, NumPy and TensorFlow).
     """
     keras.utils.set_random_seed(seed)
+    unroll = n_steps <= UNROLL
     windows = keras.Input((n_steps, n_streams), name="windows")
     normal = layers.Normalization(name="normalise")(windows)
 
     mean = layers.GlobalAveragePooling1D(keepdims=True, name="mean")(normal)
     shape = layers.Subtract(name="less_mean")([normal, mean])
-    code = layers.LSTM(UNITS, name="encoder")(shape)
+    code = layers.LSTM(UNITS, unroll=unroll, name="encoder")(shape)
     code = layers.Dense(CODE, activation="tanh", name="code")(code)
     code = layers.RepeatVector(n_steps, name="repeat")(code)
-    shape = layers.LSTM(UNITS, return_sequences=True, name="decoder")(code)
+    shape = layers.LSTM(UNITS, return_sequences=True, unroll=unroll, name="decoder")(code)
     # Silent at first, so that the linear path settles and the LSTM learns what that leaves.
     shape = layers.Dense(n_streams, kernel_initializer="zeros", name="decoded")(shape)
 
@@ -81,7 +83,7 @@ def fit(
     `seed` decides the order of the windows; `verbose` is Keras's. The same seeds, windows and machine give
     the same weights. Raises ValueError if `windows` do not fit the model, are none, or are not finite.
     """
-    x = _as_windows(model, windows)
+    x = _as_windows(model.input_shape, windows)
     if not len(x) or not np.isfinite(x).all():
         raise ValueError("training needs at least one window, and finite numbers throughout")
     keras.utils.set_random_seed(seed)
@@ -110,7 +112,7 @@ class Scorer:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._model = model
+        self._shape: tuple[int | None, ...] = model.input_shape  # Keras takes its time to look it up
         errors = keras.Model(model.inputs, _normalised(model))
 
         def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -121,7 +123,7 @@ class Scorer:
             return tf.reduce_mean(per_stream, axis=1), per_stream
 
         # With a fixed signature it is traced once, for any number of windows.
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        signature = tf.TensorSpec(self._shape, tf.float32)
         self._score = tf.function(score, input_signature=[signature])
 
     def score(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -133,18 +135,17 @@ class Scorer:
         Windows that are not finite have a score that is not finite. Raises ValueError if the windows' shape
         is not the model's.
         """
-        x = _as_windows(self._model, windows)
+        x = _as_windows(self._shape, windows)
         chunks = [self._score(x[start : start + CHUNK]) for start in range(0, max(1, len(x)), CHUNK)]
         mse, per_stream = zip(*chunks, strict=True)
         return np.concatenate(mse), np.concatenate(per_stream)
 
 
-def _as_windows(model: keras.Model, windows: ArrayLike) -> NDArray[np.float32]:
+def _as_windows(shape: tuple[int | None, ...], windows: ArrayLike) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and so does its score
         x = np.asarray(windows, np.float32)
-    if x.ndim != 3 or x.shape[1:] != model.input_shape[1:]:
-        steps, streams = model.input_shape[1:]
-        raise ValueError(f"windows of shape (n, {steps}, {streams}) expected, not {x.shape}")
+    if x.ndim != 3 or x.shape[1:] != shape[1:]:
+        raise ValueError(f"windows of shape (n, {shape[1]}, {shape[2]}) expected, not {x.shape}")
     return x
 
 

@@ -16,7 +16,7 @@ import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity, log, wire
 from gravity.io import Options
-from gravity.service_directory import ServiceDirectory
+from gravity.directory_server import ServiceDirectory
 from gravity.wire import Kind, Lookup
 
 Eventually = Callable[..., None]

@@ -19,7 +19,7 @@ import pytest
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 from gravity.directory_client import DirectoryClient
 from gravity.io import Options
-from gravity.service_directory import ServiceDirectory
+from gravity.directory_server import ServiceDirectory
 
 if TYPE_CHECKING:
     from .conftest import Cluster, Eventually

@@ -10,7 +10,7 @@ REGISTERED = 1_700_000_000_999_999
 
 
 def publication(*, cache: bool = True) -> Publication:
-    return Publication("P", "tcp://127.0.0.1:24000", REGISTERED, component_id="Comp", domain="home", cache=cache)
+    return Publication("P", "tcp://127.0.0.1:24000", REGISTERED, origin=("Comp", "home"), cache=cache)
 
 
 def send(to: Publication, text: str = "", filter_text: str = "", timestamp: int = 0, now: int = 100) -> Frames:
@@ -43,7 +43,7 @@ def test_the_time_of_registration_is_in_whole_seconds() -> None:
 
 
 def test_an_empty_domain_is_stamped_too() -> None:
-    p = Publication("P", "url", REGISTERED, component_id="Comp", domain="", cache=False)
+    p = Publication("P", "url", REGISTERED, origin=("Comp", ""), cache=False)
     assert decode_data_product(send(p)[1]).HasField("domain")
 
 

@@ -41,7 +41,7 @@ def sender(transport: Transport, publishing: Publishing) -> Sender:
     """Of the data product P, with a message for each of 100 filters in its cache."""
     sender = transport.sender(TCP, "P", "127.0.0.1")
     assert sender is not None
-    publishing.add(Publication("P", sender.url, 1, component_id="C", domain="", cache=True), sender)
+    publishing.add(Publication("P", sender.url, 1, origin=("C", ""), cache=True), sender)
     for n in range(100):
         publishing.publish(GravityDataProductPB(dataProductID="P"), f"filter {n}", 0)
     return sender

@@ -24,7 +24,7 @@ from .discovery import Discovery
 from .GravityConfigParamPB_pb2 import GravityConfigParamPB
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .GravityLogMessagePB_pb2 import GravityLogMessagePB
-from .io import TCP, Loop, Options, Transport, now_us
+from .io import TCP, Loop, Options, Transport, TransportError, now_us
 from .log import library_log
 from .metrics import Metrics
 from .publication import Publication
@@ -88,14 +88,15 @@ class Core:
 
         url, domain = parameters.text("ServiceDirectoryURL"), parameters.text("Domain")
         self._discovery: Discovery | None = None
-        self.directory = DirectoryClient(self._transport, url)
-        if domain and not url:
-            self._discovery = Discovery(
-                self._loop("discovery"),
-                domain,
-                parameters.integer("ServiceDirectoryBroadcastPort", 8276),
-                self._move,
-            )
+        try:
+            self.directory = DirectoryClient(self._transport, url)
+            if domain and not url:
+                port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
+                self._discovery = Discovery(self._loop("discovery"), domain, port, self._move)
+        except (ValueError, TransportError):
+            self._end()
+            self._transport.close()
+            raise
         self.metrics = Metrics() if parameters.yes("GravityMetricsEnabled") else None
         self.publishing = Publishing(lambda: self._loop("publications"), self.metrics)
         self.subscribing = Subscribing(
@@ -359,10 +360,13 @@ class Core:
         _running.discard(self)
         if withdraw and self._joined:
             self._withdraw_all()
-        for loop in self._loops.values():
-            loop.stop()
+        self._end()
         self.publishing.close()
         self._transport.close()
+
+    def _end(self) -> None:
+        for loop in self._loops.values():
+            loop.stop()
 
     def _withdraw_all(self) -> None:
         """Withdraw everything, until the directory once fails to answer at once."""

@@ -6,6 +6,7 @@ Each change returns the announcements that it calls for; the program `service_di
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -121,6 +122,37 @@ class Directory:
                 if offers:
                     message.data_provider.append(_locations(id, name, list(offers.values())))
         return message
+
+    def learn(self, domain: str, message: ServiceDirectoryMapPB) -> list[Announcement]:
+        """Make what is known of another domain what its directory's `message` says.
+
+        The reference forgets some of its timestamps and sends 0; what was known of those stays.
+        """
+        offered: dict[tuple[Kind, str, str], Registration] = {}
+        for kind, locations in ((Kind.DATA, message.data_provider), (Kind.SERVICE, message.service_provider)):
+            for entry in locations:
+                for url, component_id, timestamp in zip(entry.url, entry.component_id, entry.timestamp, strict=False):
+                    id = entry.product_id
+                    offered[kind, id, url] = Registration(id, url, kind, component_id, timestamp, domain)
+        announcements: list[Announcement] = []
+        for (kind, id, url), offer in list(self._offers(domain)):
+            if (kind, id, url) not in offered:
+                gone = Unregistration(id, url, kind, offer.registration_time, domain)
+                announcements += self.unregister(gone)[1]
+        for registration in offered.values():
+            announcements += self.register(registration)
+        return announcements
+
+    def forget(self, domain: str) -> list[Announcement]:
+        """Drop all that is known of another domain."""
+        return self.learn(domain, ServiceDirectoryMapPB())
+
+    def _offers(self, domain: str) -> Iterator[tuple[tuple[Kind, str, str], _Offer]]:
+        for id, offers in self._products.get(domain, {}).items():
+            for url, offer in offers.items():
+                yield (Kind.DATA, id, url), offer
+        for id, offer in self._services.get(domain, {}).items():
+            yield (Kind.SERVICE, id, offer.url), offer
 
     def _purge(self, r: Registration) -> list[Announcement]:
         """Drop other data products of the own domain on the same url: its port has a new owner."""
