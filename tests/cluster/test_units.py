@@ -1,0 +1,96 @@
+"""The parts of cluster/ that need no cluster."""
+
+from queue import SimpleQueue
+
+import pytest
+
+from anomaly import points
+from cluster.errors import UserError
+from cluster.notices import Notices
+from cluster.streams import StreamReader
+
+from gravity import GravityDataProduct
+
+
+def test_notices_are_said_at_once_and_then_counted():
+    said: list[str] = []
+    notices = Notices(said.append, interval=10)
+    for now in range(25):
+        notices.add(float(now), "lost", "a point is lost")
+    notices.add(25.0, "other", "something else")
+    assert said == [
+        "a point is lost",
+        "a point is lost (11 so far)",
+        "a point is lost (21 so far)",
+        "something else",
+    ]
+
+
+def product(stream: str, sample: int) -> GravityDataProduct:
+    made = GravityDataProduct("P")
+    made.data = points.message(stream, 1_000_000 + 1000 * sample, float(sample))
+    return made
+
+
+def reader_of(*lists: list[GravityDataProduct]) -> StreamReader:
+    arrived: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
+    for products in lists:
+        arrived.put(products)
+    return StreamReader(arrived, lateness=0.01)
+
+
+def test_points_looked_at_to_learn_the_streams_are_not_lost():
+    """Wherever the learning stops within a list of points."""
+    everything = [product(stream, sample) for sample in range(100) for stream in ("b", "a")]
+    reader = reader_of(everything[:7], everything[7:90], everything[90:])
+    assert reader.streams(at_least=2) == ("a", "b")
+    samples = reader.samples(("a", "b"))
+    assert [next(samples).values for _ in range(100)] == [(float(n), float(n)) for n in range(100)]
+
+
+def test_streams_are_waited_for(capsys: pytest.CaptureFixture[str]):
+    alone = [product("a", sample) for sample in range(50)]
+    both = [product(stream, sample) for sample in range(50, 52) for stream in ("a", "b")]
+    assert reader_of(alone, both).streams(at_least=2) == ("a", "b")
+    assert capsys.readouterr().out == "only a arrives; waiting for 2 streams\n"
+
+
+@pytest.mark.parametrize(
+    ("trained", "n_streams", "arriving", "fits"),
+    [
+        (["a", "b"], 2, ("a", "b"), True),
+        (["b", "a"], 2, ("a", "b", "c"), True),
+        (["a", "b"], 2, ("a",), True),
+        (["a", "b"], 2, ("a", "c"), False),
+        (["a", "b"], 2, ("c", "d"), False),
+        (None, 2, ("a", "b"), True),
+        (None, 3, ("a", "b"), False),
+    ],
+)
+def test_the_model_has_to_fit_the_streams(
+    trained: list[str] | None, n_streams: int, arriving: tuple[str, ...], fits: bool
+):
+    reader = reader_of([product(stream, sample) for sample in range(30) for stream in arriving])
+    if fits:
+        assert reader.expect(trained, n_streams, "model.json") == tuple(trained or arriving)
+    else:
+        with pytest.raises(UserError, match=r"model\.json was trained on .*train\.sh"):
+            reader.expect(trained, n_streams, "model.json")
+
+
+def test_what_is_amiss_is_said(capsys: pytest.CaptureFixture[str]):
+    strange = GravityDataProduct("P")
+    strange.data = b"\xff"
+    everything = [product(stream, sample) for sample in range(60) for stream in ("a", "b")]
+    del everything[21]  # b of sample 10
+    everything[6:6] = [strange, product("c", 3)]
+    everything[60:60] = [everything[40]]
+    reader = reader_of(everything)
+    samples = reader.samples(("a", "b"))
+    assert len([next(samples) for _ in range(59)]) == 59
+    assert capsys.readouterr().out.splitlines() == [
+        "a message is no DataPointPB; ignored",
+        "an unknown stream 'c' arrives; it is ignored",
+        "a sample is incomplete, it lacks b; dropped",
+        "a point of b came twice or too late; dropped",
+    ]
