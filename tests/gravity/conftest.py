@@ -15,8 +15,8 @@ import pytest
 import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity, log, wire
-from gravity.io import Options
 from gravity.directory_server import ServiceDirectory
+from gravity.io import Options
 from gravity.wire import Kind, Lookup
 
 Eventually = Callable[..., None]

@@ -18,8 +18,8 @@ import pytest
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 from gravity.directory_client import DirectoryClient
-from gravity.io import Options
 from gravity.directory_server import ServiceDirectory
+from gravity.io import Options
 
 if TYPE_CHECKING:
     from .conftest import Cluster, Eventually

@@ -1,0 +1,211 @@
+"""The command `gravity`: who is in a cluster, what a data product says, and how fast it comes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from google.protobuf import descriptor_pool, json_format, message_factory, text_format
+from google.protobuf.message import DecodeError, Message
+
+from . import gravity
+from .callbacks import GravitySubscriber
+from .config import ConfigError
+from .GravityDataProduct import GravityDataProduct
+from .node import GravityNode
+from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
+from .wire import DIRECTORY_SERVICE, PROTOBUF_PROTOCOL
+
+COMPONENT_ID = "GravityCommand"
+ANSWER_TIME = 3000  # milliseconds
+
+
+class CommandError(Exception):
+    """What went wrong, in one line."""
+
+
+class _Queue(GravitySubscriber):
+    """Keeps what arrives."""
+
+    def __init__(self) -> None:
+        self.arrived: SimpleQueue[GravityDataProduct] = SimpleQueue()
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Take what has arrived."""
+        for product in dataProducts:
+            self.arrived.put(product)
+
+
+def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
+    """Print the nodes, data products and services that the Service Directory knows, by domain."""
+    question = GravityDataProduct("GetProviders")
+    answer = node.request(DIRECTORY_SERVICE, question, ANSWER_TIME)
+    if answer is None:
+        raise CommandError("the Service Directory does not say what it knows; is it just starting?")
+    providers = ServiceDirectoryMapPB()
+    answer.populateMessage(providers)
+    rows = [
+        {"domain": domain, "kind": kind, "id": entry.product_id, "node": component, "url": url, "since": since}
+        for kind, entries in (("data product", providers.data_provider), ("service", providers.service_provider))
+        for entry in entries
+        for domain in entry.domain_id
+        for component, url, since in zip(entry.component_id, entry.url, entry.timestamp, strict=False)
+    ]
+    if arguments.json:
+        print(json.dumps(rows))
+        return
+    for domain in sorted({str(row["domain"]) for row in rows}):
+        own = [row for row in rows if row["domain"] == domain]
+        nodes = sorted({str(row["node"]) for row in own})
+        print(f"domain {domain or '(without a name)'}: nodes {', '.join(nodes)}")
+        width = max(len(str(row["id"])) for row in own)
+        for row in own:
+            print(
+                f"  {row['kind']:12}  {row['id']:{width}}  {row['node']}  {row['url']}  since {_time(row['since'])}"
+            )
+
+
+def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
+    """Print each message of a data product: decoded if its type is known, else in hexadecimal."""
+    for number, product in enumerate(_messages(node, arguments), start=1):
+        if product is None:
+            continue
+        message = _decoded(product)
+        if arguments.json:
+            fields = json.loads(json_format.MessageToJson(message)) if message else None
+            row = {
+                "timestamp": product.timestamp,
+                "node": product.componentID,
+                "cached": product.isCachedDataproduct,
+                "type": product.typeName,
+                "message": fields,
+                "hex": None if message else product.data.hex(),
+            }
+            print(json.dumps(row), flush=True)
+        else:
+            text = text_format.MessageToString(message, as_one_line=True) if message else product.data.hex()
+            cached = " (cached)" if product.isCachedDataproduct else ""
+            print(f"{_time(product.timestamp)} {product.componentID} {product.typeName}{cached}: {text}", flush=True)
+        if number == arguments.count:
+            return
+
+
+def hz(node: GravityNode, arguments: argparse.Namespace) -> None:
+    """Print once a second how many messages and bytes come, and the longest gap between two messages."""
+    count = size = lines = 0
+    longest = 0.0
+    begin = last = time.monotonic()
+    for product in _messages(node, arguments):
+        now = time.monotonic()
+        if product is not None and not product.isCachedDataproduct:
+            count += 1
+            size += product.getSize()
+            longest = max(longest, now - last)
+            last = now
+        if now - begin >= 1:
+            seconds = now - begin
+            gap = f"{max(longest, now - last):.3f} s longest gap" if count else "nothing"
+            print(f"{count / seconds:.1f} messages/s  {size / seconds:.0f} bytes/s  {gap}", flush=True)
+            count = size = 0
+            longest, begin = 0.0, now
+            lines += 1
+            if lines == arguments.count:
+                return
+
+
+def _messages(node: GravityNode, arguments: argparse.Namespace) -> Iterator[GravityDataProduct | None]:
+    """Yield what arrives, and None whenever nothing has for a while."""
+    queue = _Queue()
+    code = node.subscribe(arguments.product, queue, arguments.filter, arguments.domain)
+    if code != gravity.SUCCESS:
+        raise CommandError(f"cannot subscribe to {arguments.product}: {node.getCodeString(code)}")
+    while True:
+        try:
+            yield queue.arrived.get(timeout=0.1)
+        except Empty:
+            yield None
+
+
+def _decoded(product: GravityDataProduct) -> Message | None:
+    """Return the payload as the message that it says it is, None if its type is not known here."""
+    if product.protocol != PROTOBUF_PROTOCOL:
+        return None
+    try:
+        descriptor = descriptor_pool.Default().FindMessageTypeByName(product.typeName)
+        message: Message = message_factory.GetMessageClass(descriptor)()
+        message.ParseFromString(product.data)
+    except (KeyError, DecodeError):
+        return None
+    return message
+
+
+def _time(microseconds: object) -> str:
+    return datetime.fromtimestamp(int(str(microseconds)) / 1e6).strftime("%H:%M:%S.%f")[:-3]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gravity", description="Look into a running Gravity cluster.")
+    parser.add_argument("--directory", metavar="URL", help="the Service Directory, instead of Gravity.ini's")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("list", help="nodes, data products and services, by domain")
+    command.add_argument("--json", action="store_true", help="one JSON array instead of text")
+    command.set_defaults(run=list_cluster)
+
+    product = argparse.ArgumentParser(add_help=False)
+    product.add_argument("product", metavar="PRODUCT", help="the id of a data product")
+    product.add_argument("--filter", default="", help="only messages whose filter text begins so")
+    product.add_argument("--domain", default="", help="of the publishers, if it is not the directory's")
+    product.add_argument("--count", type=int, default=0, metavar="N", help="end after N lines")
+
+    command = commands.add_parser("echo", parents=[product], help="the messages of a data product")
+    command.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    command.add_argument(
+        "--types",
+        metavar="MODULE",
+        action="append",
+        default=[],
+        help="a generated module with the message's type, such as anomaly.DataPoint_pb2",
+    )
+    command.set_defaults(run=echo)
+    command = commands.add_parser("hz", parents=[product], help="rate, bytes and gaps of a data product")
+    command.set_defaults(run=hz)
+    return parser
+
+
+def main() -> int:
+    """Run the command line; return the exit code."""
+    arguments = _parser().parse_args()
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            ini = None
+            if arguments.directory:
+                ini = Path(folder, "Gravity.ini")
+                ini.write_text(f'[general]\nServiceDirectoryURL = "{arguments.directory}"\nNoConfigServer = true\n')
+            sys.path.insert(0, "")
+            for module in getattr(arguments, "types", []):
+                importlib.import_module(module)
+            with GravityNode(ini=ini) as node:
+                code = node.init(COMPONENT_ID)
+                if code != gravity.SUCCESS:
+                    url = node.getStringParam("ServiceDirectoryURL", "tcp://localhost:5555")
+                    raise CommandError(f"no Service Directory answers at {url} ({node.getCodeString(code)})")
+                arguments.run(node, arguments)
+    except (CommandError, ConfigError, ImportError) as error:
+        print(f"gravity: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

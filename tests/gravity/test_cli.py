@@ -1,0 +1,98 @@
+"""The command `gravity`, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import free_port
+
+from gravity import GravityDataProduct, GravityNode, gravity
+from gravity.directory_server import ServiceDirectory
+from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A cluster: a directory, and a node that publishes `Log` and `Raw` and whose directory is in Gravity.ini."""
+    monkeypatch.chdir(tmp_path)
+    url = f"tcp://127.0.0.1:{free_port()}"
+    Path("Gravity.ini").write_text(f'[general]\nServiceDirectoryURL = "{url}"\nNoConfigServer = true\n')
+    directory = ServiceDirectory(url)
+    with GravityNode("Talker") as talker:
+        for id, data in (("Log", GravityLogMessagePB(level="info", message="hello")), ("Raw", b"\x01\xff")):
+            assert talker.registerDataProduct(id, gravity.TCP) == gravity.SUCCESS
+            product = GravityDataProduct(id)
+            product.data = data
+            talker.publish(product)
+        yield url
+    directory.close()
+
+
+def run(*arguments: str) -> tuple[int, str, str]:
+    command = [sys.executable, "-W", "error", "-m", "gravity.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_list(url: str):
+    code, printed, errors = run("list")
+    assert (code, errors) == (0, "")
+    assert printed.startswith("domain (without a name): nodes ServiceDirectory, Talker\n")
+    assert "  data product  Log" in printed and "  service       DirectoryService" in printed
+    rows = json.loads(run("list", "--json")[1])
+    assert {row["id"] for row in rows if row["node"] == "Talker"} == {"Log", "Raw"}
+
+
+def test_the_directory_may_be_named(url: str):
+    Path("Gravity.ini").unlink()
+    assert "Talker" in run("--directory", url, "list")[1]
+
+
+def test_echo_decodes_types_that_it_knows(url: str):
+    code, printed, _ = run("echo", "Log", "--count", "1")
+    assert code == 0
+    assert printed.endswith(' Talker gravity.GravityLogMessagePB (cached): level: "info" message: "hello"\n')
+    row = json.loads(run("echo", "Log", "--count", "1", "--json")[1])
+    assert row["message"] == {"level": "info", "message": "hello"} and row["cached"] and row["hex"] is None
+
+
+def test_echo_shows_other_messages_in_hexadecimal(url: str):
+    assert run("echo", "Raw", "--count", "1")[1].endswith(" Talker  (cached): 01ff\n")
+    assert json.loads(run("echo", "Raw", "--count", "1", "--json")[1])["hex"] == "01ff"
+
+
+def test_hz_counts(url: str):
+    with GravityNode("Clock") as clock:
+        clock.registerDataProduct("Tick", gravity.TCP)
+        product = GravityDataProduct("Tick")
+        product.data = b"0123456789"
+        command = subprocess.Popen(
+            [sys.executable, "-m", "gravity.cli", "hz", "Tick", "--count", "3"], stdout=subprocess.PIPE, text=True
+        )
+        start = time.monotonic()
+        for n in range(20_000):
+            if command.poll() is not None:
+                break
+            time.sleep(max(0.0, start + n * 0.01 - time.monotonic()))
+            clock.publish(product)
+        printed, _ = command.communicate(timeout=10)
+    rates = [float(line.split()[0]) for line in printed.splitlines()]
+    assert len(rates) == 3 and 30 < rates[-1] < 130  # 100 a second, on a machine that does other things too
+
+
+@pytest.mark.parametrize("arguments", [(), ("find",), ("echo",), ("hz",), ("list", "x")])
+def test_wrong_arguments(arguments: tuple[str, ...], tmp_path: Path):
+    code, _, errors = run(*arguments)
+    assert code == 2 and errors.startswith("usage: gravity")
+
+
+def test_an_unknown_module_of_types(url: str):
+    code, _, errors = run("echo", "Log", "--types", "no.such_pb2")
+    assert (code, errors) == (1, "gravity: No module named 'no'\n")

@@ -1,0 +1,85 @@
+"""The two Gravities: ours, and a real one that GRAVITY_PREFIX names."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How to run the programs of one Gravity."""
+
+    name: str
+    directory: tuple[str, ...]
+    package_path: str | None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of its programs."""
+        inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "GRAVITY_INI")}
+        return inherited | ({"PYTHONPATH": self.package_path} if self.package_path else {})
+
+    def __str__(self) -> str:
+        return self.name
+
+
+OURS = Implementation("ours", (sys.executable, "-m", "gravity.service_directory"), None)
+
+
+@functools.cache
+def find_real() -> Implementation | str:
+    """Return the real Gravity, or the reason why there is none."""
+    prefix = os.environ.get("GRAVITY_PREFIX")
+    if not prefix:
+        return "no real Gravity: GRAVITY_PREFIX, the folder that has its bin and lib, is not set"
+    program, packages = Path(prefix, "bin", "ServiceDirectory"), Path(prefix, "lib")
+    if not os.access(program, os.X_OK):
+        return f"no real Gravity: GRAVITY_PREFIX names a folder without {program.relative_to(prefix)}"
+    found = Implementation("real", (str(program),), str(packages))
+    trial = subprocess.run(
+        [sys.executable, "-c", "import gravity; print(gravity.__file__)"],
+        env=found.environment, capture_output=True, text=True,
+    )  # fmt: skip
+    if trial.returncode:
+        return f"no real Gravity: this Python cannot import its bindings: {trial.stderr.splitlines()[-1]}"
+    if not Path(trial.stdout.strip()).is_relative_to(packages):
+        return "no real Gravity: there are no Python bindings in the folder lib that GRAVITY_PREFIX has"
+    return found
+
+
+def real() -> Implementation:
+    """Return the real Gravity; skip the test where there is none."""
+    found = find_real()
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Which Gravity each role runs on."""
+
+    directory: str
+    publisher: str
+    subscriber: str
+
+    def of(self, role: str) -> Implementation:
+        """Return the Gravity of a role; skip the test where there is none."""
+        return real() if getattr(self, role) == "real" else OURS
+
+    def __str__(self) -> str:
+        return f"{self.directory}-{self.publisher}-{self.subscriber}"
+
+
+def mixes() -> Iterator[Mix]:
+    """Yield all eight mixes of directory, publisher and subscriber."""
+    return itertools.starmap(Mix, itertools.product(("ours", "real"), repeat=3))

@@ -1,0 +1,126 @@
+"""Publishers and directories end and begin anew, and those who listen to them go on."""
+
+from __future__ import annotations
+
+import time
+
+import zmq
+
+from gravity import gravity, wire
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from tests.interop.cluster import DOMAIN, Cluster
+from tests.support import eventually
+
+
+def test_a_publisher_that_restarts_on_its_port(cluster: Cluster):
+    first, subscriber = cluster.publisher().offer("P"), cluster.subscriber()
+    told = subscriber.subscribe("P")
+    first.reach("P", told)
+    [before] = cluster.publishers("P")
+    first.kill()
+    assert cluster.publishers("P") == [before]  # nobody has withdrawn it
+    eventually(lambda: int(time.time()) > before.registration_time)
+
+    second = cluster.publisher("Again").offer("P")
+    [after] = cluster.publishers("P")
+    assert after.url == before.url and after.registration_time > before.registration_time
+    second.reach("P", told)
+    second.publish("P", "from the second")
+    eventually(lambda: told.texts == ["from the second"])
+
+
+def test_a_publisher_whose_port_another_data_product_takes(cluster: Cluster):
+    """The directory knows that the first is gone, and so does its subscriber."""
+    first, subscriber = cluster.publisher().offer("P"), cluster.subscriber()
+    told = subscriber.subscribe("P")
+    first.reach("P", told)
+    [before] = cluster.publishers("P")
+    first.kill()
+    second = cluster.publisher("Another").offer("Q")
+    assert [p.url for p in cluster.publishers("Q")] == [before.url]
+    assert cluster.publishers("P") == []
+    other = subscriber.subscribe("Q")
+    second.reach("Q", other)
+    second.offer("P")
+    second.reach("P", told)
+    assert {p.id for p in told.products} == {"P"} and {p.id for p in other.products} == {"Q"}
+
+
+def test_an_impostor_is_reported(cluster: Cluster):
+    """What has taken a publisher's port and publishes as of another registration is not believed, and reported."""
+    publisher, subscriber = cluster.publisher().offer("P"), cluster.subscriber()
+    told = subscriber.subscribe("P")
+    publisher.reach("P", told)
+    [listed] = cluster.publishers("P")
+    publisher.kill()
+    impostor = cluster.impostor(zmq.XPUB, listed.url)
+    assert impostor.poll(20_000) and impostor.recv() == b"\x01"  # the subscriber is connected again
+    assert cluster.publishers("P") == [listed]
+    product = GravityDataProductPB(
+        dataProductID="P", data=b"believe me", timestamp=time.time_ns() // 1000, componentID="Publisher",
+        domain="", registration_time=listed.registration_time - 1,
+    )  # fmt: skip
+    impostor.send_multipart([b"", wire.encode(product)])
+    eventually(lambda: cluster.publishers("P") == [])
+    assert told.texts == []
+    impostor.close()
+
+    honest = cluster.publisher("Honest").offer("P")
+    honest.reach("P", told)
+
+
+def test_messages_flow_while_there_is_no_directory(cluster: Cluster):
+    publisher, subscriber = cluster.publisher().offer("P"), cluster.subscriber()
+    told = subscriber.subscribe("P")
+    publisher.reach("P", told)
+    cluster.stop_directory()
+    publisher.publish("P", "without a directory")
+    eventually(lambda: "without a directory" in told.texts)
+    cluster.start_directory()
+    assert cluster.publishers("P") == []  # found by its address, it is not told again
+    publisher.publish("P", "with a new directory")
+    eventually(lambda: "with a new directory" in told.texts)
+    late = cluster.publisher("Late").offer("P")
+    late.reach("P", told)
+    late.publish("P", "from a latecomer")
+    eventually(lambda: "from a latecomer" in told.texts)
+
+
+def test_a_directory_is_found_by_its_domain(domain: Cluster):
+    publisher, subscriber = domain.publisher().offer("P"), domain.subscriber()
+    told = subscriber.subscribe("P")
+    publisher.serve("Service")
+    publisher.reach("P", told)
+    assert {p.domain for p in told.products} == {DOMAIN}
+    answer = subscriber.ask("Service", "x")
+    assert answer and answer.domain == DOMAIN
+    assert publisher.do("getDomain") == subscriber.do("getDomain") == DOMAIN
+    assert subscriber.do("subscribe", "P", {"subscriber": "named"}, "", DOMAIN) == gravity.SUCCESS
+    eventually(lambda: subscriber.told("named").products)
+
+
+def test_a_directory_that_restarts_is_told_everything_again(domain: Cluster):
+    """It hears of all offers as they were; subscribers hear of new ones."""
+    publisher, subscriber = domain.publisher().offer("P", "Q"), domain.subscriber()
+    told, expecting = subscriber.subscribe("P"), subscriber.subscribe("Later")
+    publisher.serve("Service")
+    publisher.reach("P", told)
+    products, service = [domain.publishers(id) for id in "PQ"], domain.service("Service")
+    started = int(time.time())
+    domain.stop_directory()
+    publisher.publish("P", "meanwhile")
+    eventually(lambda: "meanwhile" in told.texts)
+
+    eventually(lambda: int(time.time()) > started)  # starts are told apart by the second
+    domain.start_directory()
+    eventually(lambda: [domain.publishers(id) for id in "PQ"] == products)
+    eventually(lambda: domain.service("Service") == service)
+    publisher.publish("P", "still the same")
+    eventually(lambda: "still the same" in told.texts)
+    late = domain.subscriber("Late")
+    late_told = late.subscribe("P")
+    publisher.reach("P", late_told)
+    answer = late.ask("Service", "x")
+    assert answer and answer.data == "Publisher: x"
+    publisher.offer("Later")
+    publisher.reach("Later", expecting)
