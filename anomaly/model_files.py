@@ -3,12 +3,14 @@
     model = keras.models.model_from_json(open("model.json").read())
     model.load_weights("model.json.h5")
 
-The JSON is the architecture alone. The HDF5 file holds the weights and two things more that Keras passes
-over: the metadata (a dataset) and the SHA-256 of the JSON that it belongs to (an attribute).
+The JSON is the architecture alone. The HDF5 file holds the weights and three things more that Keras passes
+over: the metadata (a dataset), the SHA-256 of the JSON that it belongs to (an attribute), and after the end
+that HDF5 sees the SHA-256 of its own bytes, because the HDF5 library can crash on a damaged file.
 
-That checksum makes two renames one change. A save writes both files under temporary names, then renames
-first the HDF5 file, which is the moment when the new pair counts, and then the JSON. After a kill in between,
-the HDF5 file names the JSON that still waits under its temporary name; the next load or save renames it.
+The JSON's checksum makes two renames one change. A save writes both files under temporary names, then
+renames first the HDF5 file, which is the moment when the new pair counts, and then the JSON. After a kill in
+between, the HDF5 file names the JSON that still waits under its temporary name; the next load or save
+renames it.
 One process may save at a time, while any number load.
 """
 
@@ -32,6 +34,7 @@ import numpy as np
 
 METADATA = "metadata"
 JSON_SHA256 = "json_sha256"
+SEAL = b"\nSHA-256 of the bytes before this line: "
 RETRAIN = "train again with ./train.sh"
 
 
@@ -60,7 +63,7 @@ def load_model(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any
 
     The model takes and returns windows of one shape, (n, n_steps, n_streams). Code in the files is never
     run: only stock Keras layers are rebuilt, in Keras's safe mode. Raises ModelFileError for whatever is
-    wrong with the files.
+    wrong with the files. (Damage in an HDF5 file of other tools, which has no checksum, is left to HDF5.)
     """
     path = Path(path)
     architecture, weights, metadata = _read_pair(path)
@@ -96,8 +99,8 @@ def _temporary(path: Path) -> Path:
     return path.with_name(path.name + ".tmp")
 
 
-def _sha256(architecture: bytes) -> str:
-    return hashlib.sha256(architecture).hexdigest()
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _bad(file: Path, what: str) -> ModelFileError:
@@ -123,7 +126,8 @@ def _weights_file(model: keras.Model, metadata: dict[str, Any], architecture: by
             h5.attrs[JSON_SHA256] = _sha256(architecture)
             # A dataset, for an attribute is limited to 64 KiB; json.dumps escapes all but ASCII.
             h5[METADATA] = np.bytes_(json.dumps(metadata).encode())
-        return file.read_bytes()
+        content = file.read_bytes()
+    return content + SEAL + _sha256(content).encode()
 
 
 @contextlib.contextmanager
@@ -218,7 +222,11 @@ def _read(file: Path, other: Path) -> bytes:
 
 def _extras(path: Path, weights: bytes) -> tuple[str | None, dict[str, Any]]:
     """Return what an HDF5 file holds besides the weights: the SHA-256 of its JSON, and the metadata."""
+    content, seal, sha256 = weights.rpartition(SEAL)
     try:
+        ours = seal or JSON_SHA256.encode() in weights
+        if ours and sha256 != _sha256(content).encode():
+            raise ValueError("its checksum is wrong")
         with h5py.File(io.BytesIO(weights), "r") as h5:
             if JSON_SHA256 not in h5.attrs:
                 return None, {}

@@ -1,5 +1,4 @@
 import json
-import time
 
 import keras
 import numpy as np
@@ -36,11 +35,6 @@ def test_any_number_of_streams(n_streams):
     mse, per_stream = Scorer(model).score(x)
     assert mse.shape == (281,) and per_stream.shape == (281, n_streams)
     np.testing.assert_allclose(mse, per_stream.mean(axis=1))
-
-
-def test_long_windows_are_not_unrolled():
-    assert build(20, 1).get_layer("encoder").unroll
-    assert not build(200, 1).get_layer("encoder").unroll
 
 
 def test_the_same_seed_gives_the_same_model():
@@ -99,7 +93,7 @@ def test_a_constant_stream_is_scored_in_its_own_unit():
     assert np.isfinite(losses).all() and np.isfinite(model.predict(x, verbose=0)).all()
     scorer = Scorer(model)
     assert scorer.score(x)[1][:, 1:].max() < 0.3
-    assert scorer.score(x + [0, 3, 3, 3, 3])[1][:, 1:].min() > 1
+    assert scorer.score(x + np.array([0, 3, 3, 3, 3]))[1][:, 1:].min() > 1
 
 
 def test_scoring_is_traced_once_and_does_not_depend_on_the_batch(trained):
@@ -112,16 +106,6 @@ def test_scoring_is_traced_once_and_does_not_depend_on_the_batch(trained):
         np.testing.assert_allclose(some, mse[:size], rtol=1e-4, atol=1e-9)
         np.testing.assert_allclose(some_per_stream, per_stream[:size], rtol=1e-4, atol=1e-9)
     assert scorer._score.experimental_get_tracing_count() == 1
-
-
-def test_one_window_is_scored_in_milliseconds(trained):
-    scorer = Scorer(trained[0])
-    window = TRAINING[:1]
-    scorer.score(window)
-    start = time.perf_counter()
-    for _ in range(100):
-        scorer.score(window)
-    assert time.perf_counter() - start < 3  # 30 ms each, for a machine with much else to do; usually 0.5
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import itertools
 import json
@@ -39,6 +40,16 @@ def pair(tmp_path, model):
 
 def h5_of(path):
     return Path(f"{path}.h5")
+
+
+@contextlib.contextmanager
+def edited(pair):
+    """The HDF5 file, to be changed: its checksum follows."""
+    h5_of(pair).write_bytes(h5_of(pair).read_bytes().rpartition(model_files.SEAL)[0])
+    with h5py.File(h5_of(pair), "a") as h5:
+        yield h5
+    content = h5_of(pair).read_bytes()
+    h5_of(pair).write_bytes(content + model_files.SEAL + model_files._sha256(content).encode())
 
 
 def fail(*_arguments):
@@ -197,7 +208,7 @@ def test_a_mixed_pair(pair, tmp_path):
     save_model(build(9, 3), other, {})
     shutil.copy(other, pair)
     assert error_of(pair).startswith("model.json: not the architecture that ")
-    with h5py.File(h5_of(pair), "a") as h5:  # as if others had written it
+    with edited(pair) as h5:  # as if others had written it
         del h5.attrs[model_files.JSON_SHA256]
     assert error_of(pair).startswith("model.json.h5: not the weights of ")
 
@@ -236,14 +247,14 @@ def functional(layer, inputs=(8, 2)):
 )  # fmt: skip
 def test_json_of_something_else(pair, text, message):
     pair.write_text(text() if callable(text) else text)
-    with h5py.File(h5_of(pair), "a") as h5:
+    with edited(pair) as h5:
         del h5.attrs[model_files.JSON_SHA256]
     assert error_of(pair).startswith("model.json: " + message)
 
 
 @pytest.mark.parametrize("metadata", [b"[]", b"{", b"\xff"])
 def test_damaged_metadata(pair, metadata):
-    with h5py.File(h5_of(pair), "a") as h5:
+    with edited(pair) as h5:
         del h5[model_files.METADATA]
         h5[model_files.METADATA] = np.bytes_(metadata)
     assert error_of(pair).startswith("model.json.h5: not an HDF5 file, or a damaged one (")
@@ -280,35 +291,39 @@ def test_no_permission(pair, model, nobody):
         save_model(model, pair, {})
 
 
+def test_a_damaged_weight_does_not_go_unnoticed(pair):
+    weights = bytearray(h5_of(pair).read_bytes())
+    weights[len(weights) // 2] ^= 1
+    h5_of(pair).write_bytes(weights)
+    assert "(its checksum is wrong)" in error_of(pair)
+
+
 def test_whatever_the_bytes_only_one_error(pair):
     """Damaged files load or raise ModelFileError; what loads can be scored."""
     dice = random.Random(7)
-    originals = {file: file.read_bytes() for file in (pair, h5_of(pair))}
-    with h5py.File(h5_of(pair), "a") as h5:
+    text, sealed = pair.read_bytes(), h5_of(pair).read_bytes()
+    with edited(pair) as h5:
         del h5.attrs[model_files.JSON_SHA256]  # which would tell that the JSON is damaged, and end the test
     unsigned = h5_of(pair).read_bytes()
     loaded = 0
     end = time.monotonic() + 12
     for case in range(300):
-        file = pair if case % 4 == 0 else h5_of(pair)
-        damaged = bytearray(originals[file])
-        if case % 8 == 1:
+        in_json = case % 2 == 0
+        damaged = bytearray(text if in_json else sealed)
+        if case % 8 < 2:
             del damaged[dice.randrange(len(damaged)) :]
         else:
-            # The first bytes of an HDF5 file are its structure, most of the others are weights.
-            size = len(damaged) if dice.random() < 0.5 else min(len(damaged), 4096)
-            for _ in range(dice.choice([1, 1, 5, 50])):
-                damaged[dice.randrange(size)] = dice.randrange(256)
-        pair.write_bytes(originals[pair])
-        h5_of(pair).write_bytes(unsigned)
-        file.write_bytes(damaged)
+            for _ in range(dice.choice([1, 1, 2, 50])):
+                damaged[dice.randrange(len(damaged))] = dice.randrange(256)
+        pair.write_bytes(damaged if in_json else text)
+        h5_of(pair).write_bytes(unsigned if in_json else damaged)
         try:
             model, _metadata = load_model(pair)
         except ModelFileError as error:
             assert "\n" not in str(error)
         else:
             loaded += 1
-            if loaded % 10 == 0:
+            if loaded % 10 == 1:
                 Scorer(model).score(X[:2])
         if time.monotonic() > end:
             break

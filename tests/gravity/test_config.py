@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gravity import config
-from gravity.config import ConfigError
+from gravity.config import ConfigError, Parameters
 
 
 def general(text: str) -> dict[str, str]:
@@ -75,6 +75,24 @@ def general(text: str) -> dict[str, str]:
 )
 def test_value(text: str, value: str) -> None:
     assert general(text)["a"] == value
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ('a = "x', "this quoted string does not end"),
+        ("[a b]", "write [Name] with letters"),
+        ("a = %", "the character '%' is not allowed here; put the value in double quotes"),
+        ("a = tcp://x", "expected a value for a, found '/'; quote text with signs in it"),
+        ("a =", "expected a value for a, found the end of the line"),
+        ("a = two words", "expected = after words; write key = value"),
+        ("a = $b", "$b is not set above this line"),
+    ],
+)
+def test_an_error_says_what_to_do(text: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        general(text)
+    assert remedy in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +258,43 @@ def test_file_that_is_a_folder(tmp_path: Path) -> None:
     (tmp_path / "Gravity.ini").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
         config.read(tmp_path / "Gravity.ini", "Comp")
+
+
+@pytest.mark.parametrize(("terms", "fits"), [(100, True), (101, False)])
+def test_the_longest_value(terms: int, fits: bool) -> None:
+    text = "a = 1" + " + 1" * (terms - 1)
+    if fits:
+        assert general(text) == {"a": f"{terms}.000000"}
+    else:
+        with pytest.raises(ConfigError, match="a value for a with more than 200 words and signs"):
+            general(text)
+
+
+def test_parameters_of_two_files(tmp_path: Path) -> None:
+    (tmp_path / "Some.ini").write_text("[general]\na = 1\nb = 1\n[Comp]\nb = 2\nc = 2")
+    (tmp_path / "Comp.ini").write_text("[general]\nc = 3")
+    parameters = Parameters.read("Comp", tmp_path / "Some.ini")
+    assert [parameters.text(key) for key in "aBc"] == ["1", "2", "3"]
+    assert Parameters.read("Other", tmp_path / "Some.ini").text("b") == "1"
+    assert Parameters.read("Comp", tmp_path / "missing.ini").text("c") == "3"
+    assert Parameters.read("Comp", tmp_path / "Comp.ini").text("c") == "3"
+
+
+def test_parameters() -> None:
+    parameters = Parameters({"Number": "12abc", "Real": "0.5", "Empty": "", "Yes": "Y", "No": "1"})
+    assert (parameters.integer("number"), parameters.number("REAL")) == (12, 0.5)
+    assert (parameters.integer("Empty"), parameters.integer("Empty", 7), parameters.integer("missing")) == (-1, 7, -1)
+    assert (parameters.number("Empty"), parameters.number("missing", 1.5)) == (0.0, 1.5)
+    assert (parameters.text("Empty", "x"), parameters.text("missing", "x")) == ("", "x")
+    assert [parameters.yes(key) for key in ("Yes", "No", "Empty", "missing")] == [True, False, False, False]
+    assert [parameters.yes(key, True) for key in ("Yes", "No", "Empty", "missing")] == [True, False, False, True]
+    assert [parameters.is_set(key) for key in ("EMPTY", "missing")] == [True, False]
+
+
+def test_added_parameters_replace_none() -> None:
+    parameters = Parameters({"a": "old", "empty": ""})
+    parameters.add_missing({"A": "new", "Empty": "new", "B": "new"})
+    assert [parameters.text(key) for key in ("a", "empty", "b")] == ["old", "", "new"]
 
 
 # ---- numbers and truth -----------------------------------------------------------------------------------------

@@ -111,6 +111,10 @@ def test_a_repetition_in_the_same_second_does_not_change_the_list() -> None:
     assert directory.publishers("P") == before
 
 
+def test_the_very_same_registration_again() -> None:
+    assert filled(data("P", A)).register(data("P", A)) == [added(data("P", A))]
+
+
 def test_an_older_registration_on_the_same_url_changes_nothing() -> None:
     directory = filled(data("P", A))
     assert directory.register(data("P", A, NOW - 1)) == []
@@ -125,6 +129,12 @@ def test_the_age_of_a_withdrawn_registration_does_not_count() -> None:
     directory = filled(data("P", A))
     directory.unregister(gone(data("P", A)))
     assert directory.register(data("P", A, NOW - SECOND)) != []
+
+
+def test_a_withdrawal_leaves_the_age_of_what_else_is_on_the_url() -> None:
+    directory = filled(service("S", A), service("T", A, NOW + 2 * SECOND))
+    directory.unregister(gone(service("S", A)))
+    assert directory.register(data("P", A, NOW + SECOND)) == []
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -298,6 +308,51 @@ def test_withdrawal_in_a_domain() -> None:
         [list_changed("P", "far")],
     )
     assert directory.unregister(gone(data("P", B)))[1] == [list_changed("P", "home"), removed(data("P", B))]
+
+
+# ---- what another domain's directory says ----------------------------------------------------------------------
+
+
+def far_map(*registrations: Registration) -> ServiceDirectoryMapPB:
+    """What the directory of the domain `far` says about itself."""
+    directory = Directory("far")
+    for r in registrations:
+        directory.register(r)
+    return directory.map(domain="far")
+
+
+def test_learn() -> None:
+    directory = Directory("home")
+    first = far_map(data("P", A), data("P", B), service("S", C))
+    assert directory.learn("far", first) == [list_changed("P", "far"), list_changed("P", "far")]
+    assert [p.url for p in directory.publishers("P", "far")] == [A, B]
+    assert directory.service("S", "far") == Service(C, NOW // SECOND)
+    assert directory.learn("far", first) == []
+
+    second = far_map(data("P", B), data("Q", A, NOW + SECOND), service("S", D, NOW + SECOND))
+    assert directory.learn("far", second) == [list_changed("P", "far"), list_changed("Q", "far")]
+    assert [p.url for p in directory.publishers("P", "far")] == [B]
+    assert [p.url for p in directory.publishers("Q", "far")] == [A]
+    assert directory.service("S", "far") == Service(D, NOW // SECOND + 1)
+
+
+def test_a_forgotten_timestamp_does_not_replace_a_known_one() -> None:
+    directory = Directory("home")
+    directory.learn("far", far_map(data("P", A)))
+    assert directory.learn("far", far_map(data("P", A, 0))) == []
+    assert directory.publishers("P", "far") == [publisher(data("P", A))]
+
+
+def test_forget() -> None:
+    directory = Directory("home")
+    directory.register(data("P", D))
+    directory.learn("far", far_map(data("P", A), data("Q", B), service("S", C)))
+    directory.learn("other", far_map(data("P", "tcp://10.0.0.1:1")))
+    assert directory.forget("far") == [list_changed("P", "far"), list_changed("Q", "far")]
+    assert directory.publishers("P", "far") == directory.publishers("Q", "far") == []
+    assert directory.service("S", "far") is None
+    assert len(directory.publishers("P", "home")) == len(directory.publishers("P", "other")) == 1
+    assert directory.forget("unheard of") == []
 
 
 # ---- the map ----------------------------------------------------------------------------------------------------

@@ -294,7 +294,7 @@ def test_no_list_of_publishers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch
         return []
 
     monkeypatch.setattr(DirectoryClient, "publishers", publishers)
-    monkeypatch.setattr("gravity.node._DIRECTORY_PAUSE", 0.001)
+    monkeypatch.setattr("gravity.core.DIRECTORY_PAUSE", 0.001)
     assert node.subscribe("P", GravitySubscriber()) == gravity.NO_SERVICE_DIRECTORY
     assert asked == ["P"] + ["RegisteredPublishers"] * 5
 

@@ -24,8 +24,9 @@ CODES = {
     "NO_PORTS_AVAILABLE": -11,
     "INVALID_PARAMETER": -12,
     "NOT_INITIALIZED": -13,
+    "RESERVED_DATA_PRODUCT_ID": -14,
 }
-OTHERS = {"TCP": 0, "INPROC": 1, "PGM": 2, "EPGM": 3, "IPC": 4, "RESERVED_DATA_PRODUCT_ID": -14}
+OTHERS = {"TCP": 0, "INPROC": 1, "PGM": 2, "EPGM": 3, "IPC": 4}
 _LOG = ("FATAL", "CRITICAL", "WARNING", "MESSAGE", "DEBUG", "TRACE")
 _SPD = ("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "OFF")
 LEVELS = {f"GRAVITY_LOG_{name}": n for n, name in enumerate(_LOG)} | {
@@ -43,7 +44,7 @@ def test_names_of_codes(name: str, number: int) -> None:
     assert package.GravityNode().getCodeString(number) == name
 
 
-@pytest.mark.parametrize("number", [-14, -15, 1, 5, 100])
+@pytest.mark.parametrize("number", [-15, 1, 5, 100])
 def test_codes_without_a_name(number: int) -> None:
     assert package.GravityNode().getCodeString(number) == str(number)
 

@@ -38,8 +38,17 @@ def test_what_is_stamped() -> None:
     )
 
 
-def test_the_time_of_registration_is_in_whole_seconds() -> None:
-    assert publication().registration_time == 1_700_000_000
+def test_what_a_publication_is() -> None:
+    p = publication()
+    assert (p.id, p.url, p.registered) == ("P", "tcp://127.0.0.1:24000", REGISTERED)
+    assert p.registration_time == 1_700_000_000  # in whole seconds
+
+
+def test_anonymous_messages_do_not_say_who_and_where() -> None:
+    p = Publication("P", "url", REGISTERED, origin=None, cache=False)
+    sent = decode_data_product(send(p)[1])
+    assert not sent.HasField("componentID") and not sent.HasField("domain")
+    assert (sent.timestamp, sent.registration_time) == (100, 1_700_000_000)
 
 
 def test_an_empty_domain_is_stamped_too() -> None:

@@ -151,6 +151,8 @@ def test_subscribers_that_are_equal_are_still_two(cluster: Cluster, product: Pro
     publisher.publish(product("P", "x"))
     eventually(lambda: one.texts == two.texts == [b"x"])
     node.unsubscribe("P", one)
+    later = cluster.subscriber(node, "P")  # in the same thread and in this order: once it has heard, `one` is out
+    eventually(lambda: later.texts == ["x"])
     publisher.publish(product("P", "y"))
     eventually(lambda: two.texts == [b"x", b"y"])
     assert one.texts == [b"x"]
@@ -190,6 +192,9 @@ def test_unsubscribe(cluster: Cluster, product: Product, eventually: Eventually)
     eventually(lambda: leaving.texts == staying.texts == ["x", "y"])
     assert node.unsubscribe("P", leaving) == gravity.SUCCESS
     assert node.unsubscribe("P", leaving) == gravity.SUCCESS
+    later = cluster.subscriber(node, "P")  # in the same thread and in this order: once it has heard, `leaving` is out
+    eventually(lambda: later.texts == ["y"])
+    node.unsubscribe("P", later)
     publisher.publish(product("P", "z"))
     eventually(lambda: staying.texts == ["x", "y", "z"])
     assert leaving.texts == ["x", "y"]
@@ -207,6 +212,7 @@ def test_subscribe_again(cluster: Cluster, product: Product, eventually: Eventua
     eventually(lambda: collector.texts == ["x", "x"])
     assert collector.products[1].isCachedDataproduct
     node.unsubscribe("P", collector)
+    eventually(lambda: publisher.subscribersExist("P") == [gravity.SUCCESS, False])
     node.subscribe("P", collector, "", "", False)
     wait_for_subscribers(publisher, "P", eventually)
     publisher.publish(product("P", "y"))
@@ -248,7 +254,7 @@ def test_a_second_subscriber_of_a_node_starts_with_the_last_message(
     wait_for_subscribers(publisher, "P", eventually)
     publisher.publish(product("P", "x"))
     eventually(lambda: first.texts == ["x"])
-    wanting, not_wanting = cluster.subscriber(node, "P"), cluster.subscriber(node, "P", cached=False)
+    not_wanting, wanting = cluster.subscriber(node, "P", cached=False), cluster.subscriber(node, "P")
     eventually(lambda: wanting.texts == ["x"])
     publisher.publish(product("P", "y"))
     eventually(lambda: first.texts == wanting.texts == ["x", "y"] and not_wanting.texts == ["y"])
@@ -349,7 +355,7 @@ def test_a_publisher_dies_and_comes_back_on_the_same_port(
     gc.collect()
     assert len(cluster.publishers("P")) == 1
 
-    monkeypatch.setattr("gravity.node.now_us", lambda: now_us() + seconds_later * 1_000_000)
+    monkeypatch.setattr("gravity.core.now_us", lambda: now_us() + seconds_later * 1_000_000)
     reborn = cluster.node("Publisher")
     eventually(lambda: reborn.registerDataProduct("P", gravity.TCP) == gravity.SUCCESS)
     reborn.publish(product("P", "after"))
@@ -374,7 +380,7 @@ def test_another_product_on_a_dead_publishers_port(
     del dying
     gc.collect()
 
-    monkeypatch.setattr("gravity.node.now_us", lambda: now_us() + 5_000_000)
+    monkeypatch.setattr("gravity.core.now_us", lambda: now_us() + 5_000_000)
     other = cluster.node("Other")
     eventually(lambda: other.registerDataProduct("Q", gravity.TCP) == gravity.SUCCESS)
     assert cluster.publishers("P") == []

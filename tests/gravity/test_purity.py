@@ -12,7 +12,7 @@ import pytest
 import gravity
 
 PACKAGE = Path(gravity.__file__).parent
-PURE = ["wire", "config", "directory", "publication", "subscription"]
+PURE = ["wire", "config", "directory", "publication", "subscription", "heartbeat", "neighbours"]
 
 _IMPORT_ALONE = """
 import importlib, sys, types

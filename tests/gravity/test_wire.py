@@ -14,6 +14,7 @@ from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.publication import Publication
 from gravity.ServiceDirectoryPB_pb2 import ServiceDirectoryResponsePB
 from gravity.wire import (
+    Broadcast,
     DirectoryCode,
     GetDomain,
     Kind,
@@ -40,6 +41,7 @@ DECODERS: list[Callable[[bytes], object]] = [
     wire.decode_service_reply,
     wire.decode_code_reply,
     wire.decode_publishers,
+    wire.decode_broadcast,
 ]
 
 FRAMES = [
@@ -50,6 +52,7 @@ FRAMES = [
     wire.encode_service_reply("id", "domain", Service("tcp://h:1", 1)),
     wire.encode_code_reply("id", DirectoryCode.NOT_REGISTERED),
     wire.encode_domain_reply("domain"),
+    wire.encode_broadcast(Broadcast("domain", "tcp://h:1", 1700000000, 10)),
 ]
 
 fuzzed = settings(max_examples=200, derandomize=True, deadline=None, database=None)
@@ -249,6 +252,13 @@ def test_an_incomplete_message_is_not_encoded() -> None:
         wire.encode(ServiceDirectoryResponsePB())
 
 
+def test_broadcast() -> None:
+    broadcast = Broadcast("TestD", "tcp://127.0.0.1:5555", 5, 1)
+    layout = "0a00" + "1205" + b"TestD".hex() + "1a14" + b"tcp://127.0.0.1:5555".hex() + "2001" + "2805"
+    assert wire.encode_broadcast(broadcast).hex() == layout
+    assert wire.decode_broadcast(bytes.fromhex(layout)) == broadcast
+
+
 # ---- malformed -------------------------------------------------------------------------------------------
 
 
@@ -264,6 +274,8 @@ def test_an_incomplete_message_is_not_encoded() -> None:
         (wire.decode_domain_reply, envelope("", b"\xff")),
         (wire.decode_service_reply, envelope("", b"\x0a\x02id")),
         (wire.decode_code_reply, envelope("", b"")),
+        (wire.decode_broadcast, b"\x12\x01d\x1a\x01u"),  # without its start
+        (wire.decode_broadcast, b"\x12\x01\xff\x1a\x01u\x28\x01"),
         (wire.decode_publishers_reply, envelope("", b"\x12\x03\x0a\x01\xff")),  # a publisher's url
     ],
 )

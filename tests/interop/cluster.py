@@ -244,6 +244,7 @@ class Cluster:
         self._broadcast_port = free_port()
         self._first_port = random.randrange(10_000, 32_000, 100)  # below those that the system hands out
         self._context = zmq.Context()
+        self._impostors: list[zmq.Socket[bytes]] = []
         self._processes: list[Callable[[], object]] = []
         self._directory: subprocess.Popen[bytes] | None = None
         self.configure()
@@ -322,6 +323,7 @@ class Cluster:
     def impostor(self, kind: int, url: str) -> zmq.Socket[bytes]:
         """Return a socket of the test's own that has taken the address of a process that is gone."""
         socket = self._context.socket(kind)
+        self._impostors.append(socket)
         socket.linger = 0
         deadline = time.monotonic() + 10
         while True:
@@ -338,4 +340,6 @@ class Cluster:
             kill()
         if self._directory:
             self.stop_directory()
-        self._context.destroy(linger=0)
+        for impostor in self._impostors:
+            impostor.close()
+        self._context.term()
