@@ -73,10 +73,10 @@ def fit(
     never changes has nothing to divide by and keeps its own unit, and so does one that changes by less than
     float32 resolves. (Standard deviations below 1e-7 count as 1e-7: Keras's own bound.)
 
-    Undertraining is what limits the usual recipe (Adam 1e-3, batch 64): in ten epochs it takes too few and
-    too small steps. Hence large steps (and batches no larger than they have to be), a cosine decay that lets the last steps settle
-    (Loshchilov and Hutter, "SGDR", 2017) and clipped gradients, because an LSTM's now and then explode
-    (Pascanu et al., "On the difficulty of training recurrent neural networks", 2013).
+    Undertraining is what limits the usual recipe (Adam 1e-3): in ten epochs its steps are too small. Hence
+    steps thirty times as large, a cosine decay that lets the last ones settle (Loshchilov and Hutter, "SGDR",
+    2017) and clipped gradients, because an LSTM's now and then explode (Pascanu et al., "On the difficulty of
+    training recurrent neural networks", 2013).
 
     `seed` decides the order of the windows; `verbose` is Keras's. The same seeds, windows and machine give
     the same weights. Raises ValueError if `windows` do not fit the model, are none, or are not finite.

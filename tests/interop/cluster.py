@@ -18,10 +18,11 @@ from typing import Any
 
 import zmq
 
-from gravity import gravity, wire
-from gravity.wire import Kind, Lookup
 from tests.interop.implementations import Implementation, Mix
 from tests.support import eventually, free_port
+
+from gravity import gravity, wire
+from gravity.wire import Kind, Lookup
 
 PROGRAM = Path(__file__).with_name("node.py")
 DOMAIN = "Isle"

@@ -29,7 +29,9 @@ class Example:
         for name in ("directory", "publisher", "training", "detection"):
             (path / name).mkdir()
             folder = self._folders[name] = Folder(path / name)
-            folder.configure(ServiceDirectoryURL=f'"{self.url}"', training_size=300, training_epochs=1)
+            folder.configure(
+                ServiceDirectoryURL=f'"{self.url}"', sample_rate=250, training_size=300, training_epochs=1
+            )
 
     def run(self, role: str, *command: str, folder: str | None = None) -> Program:
         """Start a program on the Gravity and the host of its role."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gravity import gravity
 from tests.interop.cluster import Cluster
 from tests.support import eventually
+
+from gravity import gravity
 
 INTERVAL = 200_000  # microseconds
 

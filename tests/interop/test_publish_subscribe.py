@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 
-from gravity import gravity
-from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from tests.interop.cluster import Cluster
 from tests.support import eventually
+
+from gravity import gravity
+from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 
 
 def now() -> int:

@@ -6,10 +6,11 @@ import time
 
 import zmq
 
-from gravity import gravity, wire
-from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from tests.interop.cluster import DOMAIN, Cluster
 from tests.support import eventually
+
+from gravity import gravity, wire
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 
 
 def test_a_publisher_that_restarts_on_its_port(cluster: Cluster):

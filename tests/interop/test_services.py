@@ -6,10 +6,11 @@ import time
 
 import zmq
 
-from gravity import gravity, wire
-from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 from tests.interop.cluster import Cluster
 from tests.support import eventually
+
+from gravity import gravity, wire
+from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 
 def test_a_synchronous_request(cluster: Cluster):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import time
 
-from gravity import gravity
+from tests.interop.cluster import Cluster, Told
+from tests.support import eventually
+
 from gravity.GravityConfigParamPB_pb2 import GravityConfigParamPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.GravityMetricsDataPB_pb2 import GravityMetricsDataPB, GravityMetricsPB
-from tests.interop.cluster import Cluster, Told
-from tests.support import eventually
 
 LEVELS = {
     "trace": None, "debug": None, "info": "info", "warn": "warning", "error": "error", "critical": "critical",
@@ -62,7 +62,9 @@ class Counted:
 
 def test_metrics(cluster: Cluster):
     """Publishers and subscribers count the same messages and bytes."""
-    metrics = "GravityMetricsEnabled = true\nGravityMetricsSamplePeriodSeconds = 1\nGravityMetricsSamplesPerPublish = 2\n"
+    metrics = (
+        "GravityMetricsEnabled = true\nGravityMetricsSamplePeriodSeconds = 1\nGravityMetricsSamplesPerPublish = 2\n"
+    )
     cluster.configure(Publisher=metrics, Subscriber=metrics)
     begin = time.time_ns() // 1000
     publisher, subscriber = cluster.publisher().offer("P"), cluster.subscriber()
@@ -118,4 +120,3 @@ def test_settings(cluster: Cluster):
     eventually(lambda: {"rate", "colour"} <= set(heard()))
     rate, colour = heard()["rate"], heard()["colour"]
     assert (rate.value, rate.is_default, colour.value, colour.is_default) == ("10", False, "green", True)
-    assert gravity.SUCCESS == publisher.do("publish", {"product": "P", "data": ""}, "")
