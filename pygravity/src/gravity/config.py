@@ -29,6 +29,7 @@ _TOKENS = re.compile(
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # what C's atof reads of a text
 _INTEGER = re.compile(r"\s*[-+]?\d+")
 _LONGEST = 200  # words and signs in an expression; its evaluation is recursive
+_NO_FILE_NAME = re.compile(r'[\x00-\x1e/\\?%*:|"<>]|^\.*$')  # component ids without a file of their own
 _PRECEDENCE = (("*", "/"), ("+", "-"))  # the looser first: products bind looser than sums, as in the reference
 
 
@@ -111,8 +112,10 @@ class Parameters:
     @classmethod
     def read(cls, component_id: str, general_path: Path) -> Parameters:
         """Return what a file says, with `<component_id>.ini` beside it before it; raise ConfigError."""
-        own = general_path.with_name(f"{component_id}.ini")
-        return cls(read(general_path, component_id) | (read(own, component_id) if own != general_path else {}))
+        values = read(general_path, component_id)
+        if not _NO_FILE_NAME.search(component_id):
+            values |= read(general_path.with_name(f"{component_id}.ini"), component_id)
+        return cls(values)
 
     def add_missing(self, values: Mapping[str, str]) -> None:
         """Take over those of `values` whose keys are not set."""

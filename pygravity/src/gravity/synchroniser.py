@@ -14,7 +14,15 @@ from .io import BroadcastListener, Loop, Receiver, Transport, TransportError
 from .log import library_log
 from .neighbours import Appeared, Neighbours
 from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .wire import DOMAIN_DETAILS, MalformedFrame, Publisher, decode_broadcast, decode_data_product, parse
+from .wire import (
+    DOMAIN_DETAILS,
+    MalformedFrame,
+    Publisher,
+    checked_text,
+    decode_broadcast,
+    decode_data_product,
+    parse,
+)
 
 TICK = 0.5  # seconds between two looks at which broadcasts are missed, and between two tries to subscribe
 
@@ -93,6 +101,9 @@ class Synchroniser:
             try:
                 product = decode_data_product(message[-1])
                 if product.registration_time == publisher.registration_time:
-                    self._learn(domain, parse(ServiceDirectoryMapPB, product.data))
+                    details = parse(ServiceDirectoryMapPB, product.data)
+                    for offer in (*details.data_provider, *details.service_provider):
+                        checked_text(offer)
+                    self._learn(domain, details)
             except MalformedFrame as error:
                 library_log.warning("details of domain %s are dropped: %s", domain, error)
