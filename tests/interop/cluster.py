@@ -25,7 +25,6 @@ from gravity import gravity, wire
 from gravity.wire import Kind, Lookup
 
 PROGRAM = Path(__file__).with_name("node.py")
-DOMAIN = "Isle"
 
 
 @dataclass(frozen=True)
@@ -174,10 +173,10 @@ class Node:
             sent = {"product": id, "data": text} | product
             assert self.do("publish", sent, filter, timestamp) == gravity.SUCCESS
 
-    def subscribe(self, id: str, filter: str = "", cached: bool = True) -> Told:
+    def subscribe(self, id: str, filter: str = "", cached: bool = True, domain: str = "") -> Told:
         """Subscribe an object of its own; return what it is told."""
         name = next(self._names)
-        assert self.do("subscribe", id, {"subscriber": name}, filter, "", cached) == gravity.SUCCESS
+        assert self.do("subscribe", id, {"subscriber": name}, filter, domain, cached) == gravity.SUCCESS
         return self.told(name)
 
     def unsubscribe(self, id: str, told: Told, filter: str = "") -> None:
@@ -207,9 +206,9 @@ class Node:
         assert self.do("registerService", service, gravity.TCP, {"provider": self.id}) == gravity.SUCCESS
         return self.told(self.id)
 
-    def ask(self, service: str, text: str, timeout: int = 10_000) -> Product | None:
+    def ask(self, service: str, text: str, timeout: int = 10_000, domain: str = "") -> Product | None:
         """Request synchronously."""
-        answer = self.do("request", service, {"product": "Request", "data": text}, timeout)
+        answer = self.do("request", service, {"product": "Request", "data": text}, timeout, domain)
         return answer and Product(**answer)
 
     def ask_later(self, service: str, text: str, id: str, timeout: int = -1) -> int:
@@ -236,13 +235,13 @@ class Node:
 class Cluster:
     """A directory, and nodes around it, in a folder with a Gravity.ini of its own. All of it on loopback."""
 
-    def __init__(self, folder: Path, mix: Mix, *, by_broadcast: bool = False) -> None:
-        """`by_broadcast`: nodes know the directory's domain only, and find it by its broadcasts."""
+    def __init__(self, folder: Path, mix: Mix, domain: str = "", broadcast_port: int | None = None) -> None:
+        """`domain`: if given, this is all that nodes know of the directory; they find it by its broadcasts."""
         self.folder = folder
         self.mix = mix
         self.port = free_port()
-        self.by_broadcast = by_broadcast
-        self._broadcast_port = free_port()
+        self.domain = domain
+        self.broadcast_port = broadcast_port or free_port()
         self._first_port = random.randrange(10_000, 32_000, 100)  # below those that the system hands out
         self._context = zmq.Context()
         self._impostors: list[zmq.Socket[bytes]] = []
@@ -257,9 +256,9 @@ class Cluster:
             "general": f"NoConfigServer = true\nMinPort = {self._first_port}\nMaxPort = {self._first_port + 99}\n",
             "ServiceDirectory": url,
         }
-        if self.by_broadcast:
+        if self.domain:
             texts["general"] += (
-                f'Domain = "{DOMAIN}"\nServiceDirectoryBroadcastPort = {self._broadcast_port}\n'
+                f'Domain = "{self.domain}"\nServiceDirectoryBroadcastPort = {self.broadcast_port}\n'
                 'ServiceDirectoryBroadcastIP = "127.255.255.255"\nServiceDirectoryBroadcastRate = 1\n'
             )
         else:
@@ -288,22 +287,22 @@ class Cluster:
         self._directory.wait()
         self._directory = None
 
-    def publishers(self, id: str) -> list[wire.Publisher]:
+    def publishers(self, id: str, domain: str = "") -> list[wire.Publisher]:
         """Whom the directory lists for a data product; nobody if it does not answer."""
-        reply = self._look_up(id, Kind.DATA)
+        reply = self._look_up(id, Kind.DATA, domain)
         return wire.decode_publishers_reply(reply) if reply else []
 
-    def service(self, id: str) -> wire.Service:
+    def service(self, id: str, domain: str = "") -> wire.Service:
         """Where the directory says that a service is."""
-        reply = self._look_up(id, Kind.SERVICE)
+        reply = self._look_up(id, Kind.SERVICE, domain)
         assert reply
         return wire.decode_service_reply(reply)
 
-    def _look_up(self, id: str, kind: Kind) -> bytes | None:
+    def _look_up(self, id: str, kind: Kind, domain: str) -> bytes | None:
         with self._context.socket(zmq.REQ) as requester:
             requester.linger = 0
             requester.connect(f"tcp://127.0.0.1:{self.port}")
-            requester.send(wire.encode_request(Lookup(id, kind)))
+            requester.send(wire.encode_request(Lookup(id, kind, domain)))
             return requester.recv() if requester.poll(1000) else None
 
     # ---- nodes ---------------------------------------------------------------------------------------------

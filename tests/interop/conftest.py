@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,20 +21,14 @@ def mix(request: pytest.FixtureRequest) -> Mix:
 @pytest.fixture
 def cluster(tmp_path: Path, mix: Mix) -> Iterator[Cluster]:
     """A cluster whose directory runs."""
-    cluster = Cluster(tmp_path, mix)
-    try:
+    with contextlib.closing(Cluster(tmp_path, mix)) as cluster:
         cluster.start_directory()
         yield cluster
-    finally:
-        cluster.close()
 
 
 @pytest.fixture
-def domain(tmp_path: Path, mix: Mix) -> Iterator[Cluster]:
+def isle(tmp_path: Path, mix: Mix) -> Iterator[Cluster]:
     """A cluster whose nodes find the directory by its broadcasts."""
-    cluster = Cluster(tmp_path, mix, by_broadcast=True)
-    try:
-        cluster.start_directory()
-        yield cluster
-    finally:
-        cluster.close()
+    with contextlib.closing(Cluster(tmp_path, mix, "Isle")) as isle:
+        isle.start_directory()
+        yield isle

@@ -50,7 +50,8 @@ def find_real() -> Implementation | str:
         env=found.environment, capture_output=True, text=True,
     )  # fmt: skip
     if trial.returncode:
-        return f"no real Gravity: this Python cannot import its bindings: {trial.stderr.splitlines()[-1]}"
+        reason = (trial.stderr.splitlines() or [f"exit code {trial.returncode}"])[-1]
+        return f"no real Gravity: this Python cannot import its bindings: {reason}"
     if not Path(trial.stdout.strip()).is_relative_to(packages):
         return "no real Gravity: there are no Python bindings in the folder lib that GRAVITY_PREFIX has"
     return found

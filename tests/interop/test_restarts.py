@@ -1,4 +1,4 @@
-"""Publishers and directories end and begin anew, and those who listen to them go on."""
+"""Publishers and directories end and begin anew, and those who listen to them go on (see also test_domains)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import time
 
 import zmq
 
-from tests.interop.cluster import DOMAIN, Cluster
+from tests.interop.cluster import Cluster
 from tests.support import eventually
 
-from gravity import gravity, wire
+from gravity import wire
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 
 
@@ -85,43 +85,3 @@ def test_messages_flow_while_there_is_no_directory(cluster: Cluster):
     late.reach("P", told)
     late.publish("P", "from a latecomer")
     eventually(lambda: "from a latecomer" in told.texts)
-
-
-def test_a_directory_is_found_by_its_domain(domain: Cluster):
-    publisher, subscriber = domain.publisher().offer("P"), domain.subscriber()
-    told = subscriber.subscribe("P")
-    publisher.serve("Service")
-    publisher.reach("P", told)
-    assert {p.domain for p in told.products} == {DOMAIN}
-    answer = subscriber.ask("Service", "x")
-    assert answer and answer.domain == DOMAIN
-    assert publisher.do("getDomain") == subscriber.do("getDomain") == DOMAIN
-    assert subscriber.do("subscribe", "P", {"subscriber": "named"}, "", DOMAIN) == gravity.SUCCESS
-    eventually(lambda: subscriber.told("named").products)
-
-
-def test_a_directory_that_restarts_is_told_everything_again(domain: Cluster):
-    """It hears of all offers as they were; subscribers hear of new ones."""
-    publisher, subscriber = domain.publisher().offer("P", "Q"), domain.subscriber()
-    told, expecting = subscriber.subscribe("P"), subscriber.subscribe("Later")
-    publisher.serve("Service")
-    publisher.reach("P", told)
-    products, service = [domain.publishers(id) for id in "PQ"], domain.service("Service")
-    started = int(time.time())
-    domain.stop_directory()
-    publisher.publish("P", "meanwhile")
-    eventually(lambda: "meanwhile" in told.texts)
-
-    eventually(lambda: int(time.time()) > started)  # starts are told apart by the second
-    domain.start_directory()
-    eventually(lambda: [domain.publishers(id) for id in "PQ"] == products)
-    eventually(lambda: domain.service("Service") == service)
-    publisher.publish("P", "still the same")
-    eventually(lambda: "still the same" in told.texts)
-    late = domain.subscriber("Late")
-    late_told = late.subscribe("P")
-    publisher.reach("P", late_told)
-    answer = late.ask("Service", "x")
-    assert answer and answer.data == "Publisher: x"
-    publisher.offer("Later")
-    publisher.reach("Later", expecting)

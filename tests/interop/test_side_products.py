@@ -72,7 +72,7 @@ def test_metrics(cluster: Cluster):
     told = subscriber.subscribe("P")
     told_metrics = {id: observer.subscribe("GravityMetricsData", id) for id in ("Publisher", "Subscriber")}
     eventually(lambda: publisher.has_subscribers("P"))
-    eventually(lambda: all(t.products for t in told_metrics.values()))
+    eventually(lambda: all(node.has_subscribers("GravityMetricsData") for node in (publisher, subscriber)))
     texts = ["x" * n for n in range(0, 1000, 100)]
     publisher.publish("P", *texts)
     eventually(lambda: told.texts == texts)

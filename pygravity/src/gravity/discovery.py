@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from .io import BroadcastListener, Loop
+from .io import BroadcastListener, Loop, TransportError
 from .log import library_log
 from .wire import MalformedFrame, decode_broadcast
 
@@ -37,7 +37,7 @@ class Discovery:
                 self._started = broadcast.started
                 try:
                     self._moved(broadcast.url)
-                except ValueError as error:
+                except (ValueError, TransportError) as error:
                     library_log.warning("a broadcast of domain %s: %s", self._domain, error)
                 else:
                     self._heard.set()

@@ -232,7 +232,8 @@ class GravityNode:
         in time, or anything else goes wrong. Asynchronously: the requestor is kept alive until it is called;
         returns NO_SUCH_SERVICE or NO_SERVICE_DIRECTORY if it will not be.
         """
-        if arguments and hasattr(arguments[0], "requestFilled"):
+        if arguments and not isinstance(arguments[0], int):
+            _check_type("request", arguments[0], "requestFilled")
             return self._request_later(serviceID, dataProduct, *arguments)
         return self._request_now(serviceID, dataProduct, *arguments)
 

@@ -93,14 +93,14 @@ class Requesting:
         return None if reply is None else decode_data_product(reply)
 
     def _start(self, pending: _Pending, url: str, frame: bytes) -> None:
+        if pending.deadline is not None and not pending.following_future:
+            self._loop().call_at(pending.deadline, lambda: self._expire(pending))
         try:
             requester = pending.requester = self._transport.requester(url, frame)
         except TransportError as error:
             library_log.warning("no request to %s: %s", url, error)
             return
         self._loop().watch(requester, lambda: self._receive(pending))
-        if pending.deadline is not None and not pending.following_future:
-            self._loop().call_at(pending.deadline, lambda: self._expire(pending))
 
     def _receive(self, pending: _Pending) -> None:
         requester, pending.requester = pending.requester, None
