@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -199,7 +199,7 @@ def test_missed_then_received_then_missed(cluster: Cluster, eventually: Eventual
     eventually(lambda: len(listener.reports) >= 2)
     assert [r.missed for r in listener.reports[:2]] == [-1, -1]
     times = [begin, *(r.time for r in listener.reports)]
-    assert all(b - a >= INTERVAL * 0.9 for a, b in zip(times, times[1:], strict=False))
+    assert all(b - a >= INTERVAL * 0.9 for a, b in itertools.pairwise(times))
 
     beating.startHeartbeat(BEAT)
     eventually(lambda: len(listener.received) >= 3)
@@ -212,7 +212,7 @@ def test_missed_then_received_then_missed(cluster: Cluster, eventually: Eventual
     assert {(r.component_id, r.interval, type(r.interval)) for r in listener.reports} == {("Comp", INTERVAL, int)}
 
 
-def test_a_listener_is_taken_back(cluster: Cluster, raw: Raw, eventually: Eventually) -> None:
+def test_a_listener_is_taken_back(cluster: Cluster, eventually: Eventually) -> None:
     beating, listening, listener, witness = cluster.node("Comp"), cluster.node(), Listener(), Listener()
     beating.startHeartbeat(BEAT)
     listening.registerHeartbeatListener("Comp", INTERVAL // 2, listener)
@@ -289,9 +289,7 @@ def test_an_object_without_the_callbacks(cluster: Cluster) -> None:
         cluster.node().registerHeartbeatListener("Comp", INTERVAL, object())  # type: ignore[arg-type]
 
 
-def test_with_a_domain(
-    cluster: Cluster, tmp_path: Path, raw: Raw, eventually: Eventually, free_port: Callable[[], int]
-) -> None:
+def test_with_a_domain(cluster: Cluster, eventually: Eventually) -> None:
     """The heartbeat itself does not name it; a listener of the domain hears it, one of another domain does not."""
     cluster.directory.close()
     cluster.directory = ServiceDirectory(cluster.url, "home", Options())

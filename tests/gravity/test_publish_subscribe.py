@@ -40,9 +40,7 @@ def wait_for_subscribers(node: GravityNode, id: str, eventually: Eventually) -> 
 
 
 @pytest.mark.parametrize("transport", [gravity.TCP, gravity.INPROC, gravity.IPC])
-def test_a_node_hears_itself(
-    cluster: Cluster, product: Product, eventually: Eventually, transport: int
-) -> None:
+def test_a_node_hears_itself(cluster: Cluster, product: Product, eventually: Eventually, transport: int) -> None:
     node, id = cluster.node(), f"Product{threading.get_native_id()}"
     node.registerDataProduct(id, transport)
     collector = cluster.subscriber(node, id)

@@ -152,9 +152,7 @@ def comparable(reply: bytes) -> bytes:
     )
 
 
-def test_the_recorded_conversation(
-    start: Start, free_port: FreePort, raw: Raw, recorded: list[Recorded]
-) -> None:
+def test_the_recorded_conversation(start: Start, free_port: FreePort, raw: Raw, recorded: list[Recorded]) -> None:
     """The recorded requests get the recorded replies, but for a service's withdrawal, which succeeds here."""
     port = free_port()
     program = start(f"MinPort = {port}\nMaxPort = {port + 99}")  # not the ports of the recording
@@ -425,9 +423,10 @@ def test_its_log(start: Start, tmp_path: Path, raw: Raw) -> None:
     Peer(raw, program.url).register("P", "tcp://127.0.0.1:1")
     program.process.terminate()
     program.end()
-    assert "ServiceDirectory-info] Comp registers P at tcp://127.0.0.1:1" in (
-        tmp_path / "ServiceDirectory.log"
-    ).read_text()
+    assert (
+        "ServiceDirectory-info] Comp registers P at tcp://127.0.0.1:1"
+        in (tmp_path / "ServiceDirectory.log").read_text()
+    )
 
 
 def test_the_environment_does_not_matter(start: Start, monkeypatch: pytest.MonkeyPatch, raw: Raw) -> None:

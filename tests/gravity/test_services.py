@@ -175,17 +175,9 @@ def test_a_request_as_the_wire_sees_it(
 ) -> None:
     service, node = RawService(raw, cluster), cluster.node("Asker")
     answer = executor.submit(node.request, "S", product("Q", "x"), 10_000)
-    expected = GravityDataProductPB(dataProductID="Q", data=b"x", componentID="Asker", domain="")
     asked = service.take()
-    asked.ClearField("softwareVersion")
-    for field in ("timestamp", "registration_time"):
-        assert not asked.HasField(field) or getattr(asked, field) == 0
-    assert (asked.dataProductID, asked.data, asked.componentID, asked.domain) == (
-        expected.dataProductID,
-        expected.data,
-        expected.componentID,
-        expected.domain,
-    )
+    assert (asked.dataProductID, asked.data, asked.componentID, asked.domain) == ("Q", b"x", "Asker", "")
+    assert (asked.timestamp, asked.registration_time) == (0, 0)
     service.answer(data=b"y")
     assert text(answer.result(10)) == "y"
 
@@ -542,12 +534,25 @@ def test_a_provider_may_ask_another_service(cluster: Cluster, provide: Provide, 
 # ---- registration ----------------------------------------------------------------------------------------------
 
 
-def test_unregister(cluster: Cluster, raw: Raw, provide: Provide, product: Product) -> None:
+def is_free(raw: Raw, url: str) -> bool:
+    """Whether an address can be bound to, which is tried for a moment only."""
+    responder = raw(zmq.REP)
+    try:
+        responder.bind(url)
+    except zmq.ZMQError:
+        return False
+    finally:
+        responder.close()
+    return True
+
+
+def test_unregister(cluster: Cluster, raw: Raw, provide: Provide, product: Product, eventually: Eventually) -> None:
     echo = Echo()
     provider = provide(echo, "S", "T")
-    assert look_up(raw, cluster, "S").url
+    url = look_up(raw, cluster, "S").url
     assert provider.unregisterService("S") == gravity.SUCCESS
     assert look_up(raw, cluster, "S").url == ""
+    eventually(lambda: is_free(raw, url))
     assert provider.unregisterService("S") == gravity.NOT_REGISTERED
     node = cluster.node()
     assert node.request("S", product("Q", "x"), 10_000) is None

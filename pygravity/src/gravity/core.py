@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -153,8 +154,10 @@ class Core:
             service = self.directory.service(CONFIG_SERVICE, self.domain)
             response = self.requesting.ask(service, product, CONFIG_TIMEOUT) if service.url else None
             if response is not None:
-                message = wire.parse(ConfigeResponsePB, response.data)
+                message = wire.checked_text(wire.parse(ConfigeResponsePB, response.data))
                 self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
+                own, ports = self._transport.options, socket_options(self.parameters)
+                self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
         except (NoDirectory, MalformedFrame) as error:
             library_log.warning("no configuration from a ConfigServer: %s", error)
 
@@ -317,8 +320,9 @@ class Core:
         """Whether new subscriptions begin with publishers' last messages, unless they say otherwise."""
         return self.parameters.yes("ReceiveLastSentDataproduct", True)
 
-    def tell_setting(self, key: str, value: str) -> None:
-        """Publish a parameter that the application has read, if that is configured and it is news."""
+    def tell_setting(self, key: str, default: str) -> None:
+        """Publish the text of a parameter that the application has read, if that is configured and it is news."""
+        value = self.parameters.text(key, default)
         if wire.SETTINGS_PRODUCT in self.publishing and self._settings.get(key) != value:
             self._settings[key] = value
             message = GravityConfigParamPB(key=key, value=value, is_default=not self.parameters.is_set(key))

@@ -34,10 +34,10 @@ class Discovery:
                 library_log.debug("a broadcast is no Service Directory's: %s", error)
                 continue
             if broadcast.domain == self._domain and broadcast.started > self._started:
-                self._started = broadcast.started
                 try:
                     self._moved(broadcast.url)
                 except (ValueError, TransportError) as error:
                     library_log.warning("a broadcast of domain %s: %s", self._domain, error)
                 else:
+                    self._started = broadcast.started
                     self._heard.set()

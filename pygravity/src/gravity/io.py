@@ -405,7 +405,7 @@ class Loop:
                 if handler:  # else an earlier handler has stopped watching it
                     self._guard(handler)
             self._run_calls()
-            now = time.monotonic()  # not anew: a timer that sets itself again at once must not keep the others waiting
+            now = time.monotonic()  # once: a timer that always sets itself again must not keep the sockets waiting
             while self._timers and self._timers[0][0] <= now:
                 self._guard(heapq.heappop(self._timers)[2])
         self._run_calls()

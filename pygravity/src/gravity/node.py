@@ -254,6 +254,8 @@ class GravityNode:
         if self._core is None:
             return gravity.NOT_INITIALIZED
         _check_type("registerHeartbeatListener", listener, "MissedHeartbeat")
+        if interval_in_microseconds <= 0:
+            return gravity.INVALID_PARAMETER
         return self._core.listen(componentID, domain or self._core.domain, interval_in_microseconds, listener)
 
     def unregisterHeartbeatListener(self, componentID: str, domain: str = "") -> int:
@@ -264,19 +266,19 @@ class GravityNode:
 
     def getStringParam(self, key: str, default_value: str = "") -> str:
         """Return a parameter's text, or the default if it is not set."""
-        return self._told(key, self._parameters.text(key, default_value))
+        return self._told(key, default_value, self._parameters.text(key, default_value))
 
     def getIntParam(self, key: str, default_value: int = -1) -> int:
         """Return the whole number that a parameter begins with, or the default if there is none."""
-        return self._told(key, self._parameters.integer(key, default_value))
+        return self._told(key, str(default_value), self._parameters.integer(key, default_value))
 
     def getFloatParam(self, key: str, default_value: float = 0.0) -> float:
         """Return the number that a parameter begins with, or the default if there is none."""
-        return self._told(key, self._parameters.number(key, default_value))
+        return self._told(key, f"{default_value:f}", self._parameters.number(key, default_value))
 
     def getBoolParam(self, key: str, default_value: bool = False) -> bool:
         """Return whether a parameter is true, t, yes or y; the default if it is not set."""
-        return self._told(key, self._parameters.yes(key, default_value))
+        return self._told(key, str(default_value).lower(), self._parameters.yes(key, default_value))
 
     def getComponentID(self) -> str:
         """Return this node's name; "" before `init`."""
@@ -306,9 +308,9 @@ class GravityNode:
         log.configure(component_id, parameters.text, core.log_to_network)
         return core
 
-    def _told(self, key: str, value: T) -> T:
+    def _told(self, key: str, default: str, value: T) -> T:
         if self._core:
-            self._core.tell_setting(key, str(value))
+            self._core.tell_setting(key, default)
         return value
 
     def _request_now(

@@ -115,7 +115,8 @@ class Subscribing:
         self._updates[feed.directory_url].remove_topic(key.id.encode())
         self._follow_updates(directory_url, key.id)
         feed.directory_url = directory_url
-        self._use(key, feed, publishers)
+        if publishers:  # else they have not registered anew yet: the connections to them still work
+            self._use(key, feed, publishers)
         for url in set(self._updates) - {f.directory_url for f in self._feeds.values()}:
             self._loop().unwatch(self._updates.pop(url))
 

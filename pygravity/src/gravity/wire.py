@@ -358,7 +358,8 @@ def _given(message: Message, field: str):  # type: ignore[no-untyped-def]  # any
 def checked_text(message: M) -> M:
     """Return `message` after a look at its strings: proto2 lets any bytes through, and then gives them as bytes."""
     for name in _text_fields(message.DESCRIPTOR):
-        if isinstance(getattr(message, name), bytes):
+        value = getattr(message, name)
+        if isinstance(value, bytes) or (not isinstance(value, str) and any(isinstance(v, bytes) for v in value)):
             raise MalformedFrame(f"{message.DESCRIPTOR.full_name}: {name} is no UTF-8 text")
     return message
 
