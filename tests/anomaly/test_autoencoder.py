@@ -53,7 +53,8 @@ def test_the_same_seed_gives_the_same_model():
 def test_the_loss_falls_and_is_the_error_of_the_normalised_windows(trained):
     model, losses = trained
     assert losses == sorted(losses, reverse=True)
-    assert losses[-1] == pytest.approx(Scorer(model).score(TRAINING)[0].mean(), rel=1)
+    # An epoch's loss is the mean over its steps, between which the error falls.
+    assert 0.5 < losses[-1] / Scorer(model).score(TRAINING)[0].mean() < 4
 
 
 def test_the_reconstruction_is_in_the_streams_own_units(trained):
