@@ -208,7 +208,7 @@ class Subscribing:
             if verdict is Verdict.DELIVER:
                 product.received_timestamp = now_us()
                 if self._metrics:
-                    self._metrics.count(SUBSCRIPTION, key.id, len(message[-1]))
+                    self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
                 products.append(product)
         else:
             filtered.subscription.detach(url)
