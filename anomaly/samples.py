@@ -89,6 +89,7 @@ class SampleAssembler:
                 break
             if complete:
                 samples.append(Sample(time, known))
+                self._late_since = None
             else:
                 self.dropped += 1
                 for name, value in zip(self.streams, values, strict=True):
@@ -98,7 +99,6 @@ class SampleAssembler:
             if self._done:
                 self._distances.append(time - self._done)
             self._done = time
-            self._late_since = None
         return samples
 
     def _follows(self, time: int) -> bool:

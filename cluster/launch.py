@@ -59,9 +59,11 @@ def needs_directory() -> bool:
         raise UserError(f"{Path(INI).resolve()} is missing; restore it, the nodes are configured there")
     transport = Transport()
     try:
-        url = config.read(Path(INI), "ServiceDirectory").get("servicedirectoryurl", "")
-        directory = DirectoryClient(transport, url)
-        directory.domain(attempts=1, timeout=PROBE_TIME)
+        parameters = config.read(Path(INI), "ServiceDirectory")
+        channel = parameters.get("subscription_name", "AutoencoderExample")
+        directory = DirectoryClient(transport, parameters.get("servicedirectoryurl", ""))
+        domain = directory.domain(attempts=1, timeout=PROBE_TIME)
+        others = directory.publishers(channel, domain)
     except NoDirectory:
         return directory.is_local
     except (ValueError, TransportError) as error:
@@ -69,6 +71,10 @@ def needs_directory() -> bool:
     finally:
         transport.close()
     print(f"Using the Service Directory that answers at {directory.url}", flush=True)
+    for other in others:  # perhaps a dead one: a directory does not notice that
+        print(
+            f"{channel} is published at {other.url} already; if that publisher runs, stop it first", flush=True
+        )
     return False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import NoReturn, Protocol
 
@@ -12,11 +13,10 @@ INI = "Gravity.ini"
 
 
 def positive(text: str) -> int:
-    """Return `text` as a whole number, 1 or more; raise ValueError if it is none."""
-    number = int(text)
-    if number < 1:
-        raise ValueError(text)
-    return number
+    """Return `text` as a whole number, 1 or more; raise ArgumentTypeError, for argparse, if it is none."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text!r} is no whole number, 1 or more")
+    return int(text)
 
 
 class Parameters(Protocol):

@@ -94,7 +94,7 @@ class StreamReader:
             except Empty:
                 silent = time.monotonic() - silent_since
                 if silent >= SILENCE:
-                    self._say("silence", f"nothing has arrived for {silent:.0f} s; is the publisher running?")
+                    self._say("silence", f"nothing has arrived for {silent:.0f} s; is the publisher running?", 0)
                 continue
             for product in products:
                 try:

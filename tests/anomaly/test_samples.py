@@ -71,6 +71,12 @@ def test_a_publisher_whose_clock_went_back_is_followed_after_the_lateness():
     assert [s.timestamp // STEP for s in resumed] == list(range(12, 51))
 
 
+def test_a_point_from_the_future_costs_the_samples_of_the_lateness_at_most():
+    strange = Point("sin", 10**13, 0.0)
+    samples, _ = assemble([*points(range(50)), strange, *points(range(50, 150))])
+    assert len(samples) > 135 and samples[-1] == Sample(STEP * 150, (149.0, 1149.0))
+
+
 def test_a_stream_that_stops_is_told_apart():
     arriving = [p for p in points(range(100)) if p.name == "sin" or p.timestamp < 50 * STEP]
     samples, assembler = assemble(arriving)

@@ -75,7 +75,8 @@ def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
 
 def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
     """Print each message of a data product: decoded if its type is known, else in hexadecimal."""
-    for number, product in enumerate(_messages(node, arguments), start=1):
+    printed = 0
+    for product in _messages(node, arguments):
         if product is None:
             continue
         message = _decoded(product)
@@ -94,7 +95,8 @@ def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
             text = text_format.MessageToString(message, as_one_line=True) if message else product.data.hex()
             cached = " (cached)" if product.isCachedDataproduct else ""
             print(f"{_time(product.timestamp)} {product.componentID} {product.typeName}{cached}: {text}", flush=True)
-        if number == arguments.count:
+        printed += 1
+        if printed == arguments.count:
             return
 
 

@@ -301,10 +301,10 @@ class GravityNode:
     def _configure(self, component_id: str | None) -> Core:
         if component_id is None:
             component_id = Parameters.read("general", self._ini).text("GravityComponentID") or "GravityNode"
-        parameters = Parameters.read(component_id, self._ini)
+        self._parameters = parameters = Parameters.read(component_id, self._ini)
         core = Core(component_id, parameters)
         weakref.finalize(self, core.close).atexit = False
-        self._component_id, self._parameters = component_id, parameters
+        self._component_id = component_id
         log.configure(component_id, parameters.text, core.log_to_network)
         return core
 
