@@ -13,9 +13,13 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import ArrayLike, NDArray
 
+from anomaly.training import train
+
 UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
-BATCH_SIZE = 64
+LARGEST_CODE = 128  # of the linear path: keeps the cost of a window linear in its size
+LARGEST_BATCH = 64
+STEPS = 30  # of training in an epoch, at least: fewer windows make smaller batches, not less training
 LEARNING_RATE = 0.03
 CHUNK = 1024  # windows scored at once: bounds the memory
 
@@ -47,8 +51,7 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     shape = layers.Dense(n_streams, kernel_initializer="zeros", name="decoded")(shape)
 
     linear = layers.Flatten(name="flatten")(normal)
-    # Two fifths of the window's numbers: enough for the rhythms of each stream, too few to copy them.
-    linear = layers.Dense(max(1, 2 * n_steps * n_streams // 5), name="linear_code")(linear)
+    linear = layers.Dense(code_size(n_steps, n_streams), name="linear_code")(linear)
     linear = layers.Dense(n_steps * n_streams, name="linear_decoded")(linear)
     linear = layers.Reshape((n_steps, n_streams), name="unflatten")(linear)
 
@@ -57,14 +60,21 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     return keras.Model(windows, reconstruction, name="lstm_autoencoder")
 
 
+def code_size(n_steps: int, n_streams: int) -> int:
+    """Return the size of the linear bottleneck.
+
+    Two fifths of the window's numbers: enough for the rhythms of each stream, too few to copy them.
+    """
+    return min(LARGEST_CODE, max(1, 2 * n_steps * n_streams // 5))
+
+
 def fit(
     model: keras.Model,
     windows: ArrayLike,
     *,
     epochs: int = 10,
-    batch_size: int = BATCH_SIZE,
     seed: int = 0,
-    verbose: int | str = "auto",
+    verbose: int | str = 0,
 ) -> list[float]:
     """Train `model`, as `build` returned it, on normal windows and return each epoch's loss.
 
@@ -84,7 +94,7 @@ def fit(
     x = _as_windows(model.input_shape, windows)
     if not len(x) or not np.isfinite(x).all():
         raise ValueError("training needs at least one window, and finite numbers throughout")
-    keras.utils.set_random_seed(seed)
+    batch_size = min(LARGEST_BATCH, -(-len(x) // STEPS))
 
     mean = x.mean(axis=(0, 1), dtype=np.float64)
     variance = x.var(axis=(0, 1), dtype=np.float64)
@@ -97,10 +107,9 @@ def fit(
     # What lies between the two, so that the loss is in normalised units: a model that shares the weights.
     core = keras.Model(normalise.output, denormalise.input)
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * -(-len(x) // batch_size))
-    core.compile(keras.optimizers.Adam(decay, clipnorm=1.0), loss="mse")
+    optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
     normal = keras.ops.convert_to_numpy(normalise(x))
-    history = core.fit(normal, normal, batch_size=batch_size, epochs=epochs, verbose=verbose)
-    return [float(loss) for loss in history.history["loss"]]
+    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, seed=seed, verbose=verbose)
 
 
 class Scorer:
