@@ -15,7 +15,7 @@ from enum import Enum, auto
 from pathlib import Path
 from queue import SimpleQueue
 
-from anomaly.samples import Window, WindowBuilder, windows
+from anomaly.windows import Window, WindowBuilder, windows
 from cluster.errors import UserError
 from cluster.program import check, connect, run
 from cluster.progress import counted

@@ -1,109 +1,207 @@
-"""Points of parallel streams → complete samples → windows.
+"""Points of parallel streams → complete samples.
 
 Everything goes by the points' own time, never by the order of arrival, so that whatever is lost, late or
-repeated costs the samples and windows that it belongs to and never shifts one stream against another.
+repeated costs the samples that it belongs to and never shifts one stream against another.
 """
 
 from __future__ import annotations
 
-import heapq
-import statistics
+from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from anomaly.points import Point
 
 GAP_FACTOR = 1.5  # two samples further apart than this many usual distances have a gap between them
+REMEMBERED = 21  # distances whose median is the usual one
 
 
 class Sample(NamedTuple):
-    """The values of all streams, in the streams' order, at `timestamp` (microseconds since the epoch)."""
+    """The values of all streams, in the streams' order, at `timestamp` (microseconds since the epoch).
+
+    `after_gap`: whether it does not follow the sample before it, since something is missing in between.
+    """
 
     timestamp: int
     values: tuple[float, ...]
+    after_gap: bool = False
 
 
-class Window(NamedTuple):
-    """Consecutive samples without a gap: `values` is float32 of shape (n_steps, n_streams).
+class _Rhythm:
+    """The usual distance between times, the median of the last ones."""
 
-    `number` and `timestamp` (microseconds since the epoch) are those of the last sample; the first sample
-    that ever came has number 1. `after_gap`: whether it is the first window after a gap.
-    """
+    def __init__(self) -> None:
+        self.usual = 0  # unknown
+        self.last: int | None = None
+        self._distances: deque[int] = deque(maxlen=REMEMBERED)
 
-    number: int
-    timestamp: int
-    values: NDArray[np.float32]
-    after_gap: bool
+    def add(self, time: int) -> None:
+        """Note the next time; one that is not later than the last begins anew."""
+        if self.last is not None and time > self.last:
+            self._distances.append(time - self.last)
+            self.usual = sorted(self._distances)[len(self._distances) // 2]
+        self.last = time
+
+    def lost(self, time: int) -> int:
+        """Return how many times, at the usual distance, are missing between the last one and `time`."""
+        assert self.last is not None and self.usual
+        return round((time - self.last) / self.usual) - 1
 
 
 class SampleAssembler:
-    """Puts points of the same timestamp together and returns complete samples in the order of time.
+    """Puts points of the same time together and returns complete samples in the order of time.
 
     A complete sample is returned at once if it follows the one before at the usual distance. Else something
-    may be on its way that belongs before it, and it waits: until that has come, or until points more than
-    `lateness` newer have. A sample that still lacks a stream then is dropped.
+    may be on its way that belongs before it or into it, and it waits: until that has come, or until points
+    more than `lateness` newer have. What is missing then counts as lost. Up to `max_gap` lost points of a
+    stream in a row are filled in on the straight line between their neighbours; nothing is filled in across
+    more. (A stream that is slower than the others is filled in between its points in any case.) A sample that
+    still lacks a stream is dropped, and the next one is marked `after_gap`.
     """
 
-    def __init__(self, streams: Iterable[str], lateness: float) -> None:
-        """`streams`: the names, in the order of the columns; `lateness` in seconds."""
+    def __init__(self, streams: Iterable[str], lateness: float, *, max_gap: int = 0, tolerance: float = 0.0) -> None:
+        """`streams`: the names, in the order of the columns; `lateness` in seconds.
+
+        `tolerance`: the points of a sample are at most so many seconds younger or older than the first of them
+        that has come.
+        """
         self.streams = tuple(streams)
         self.dropped = 0  # samples that lacked a stream
         self.missing: dict[str, int] = dict.fromkeys(self.streams, 0)  # in dropped samples, by stream
+        self.filled: dict[str, int] = dict.fromkeys(self.streams, 0)  # points, by stream
         self.late = 0  # points that came when their sample was returned or dropped already
         self._columns = {name: column for column, name in enumerate(self.streams)}
         self._lateness = round(lateness * 1e6)
+        self._tolerance = round(tolerance * 1e6)
+        self._max_gap = max_gap
         self._pending: dict[int, list[float | None]] = {}
-        self._times: list[int] = []  # a heap of what is pending
-        self._newest = 0
-        self._done = 0  # all samples up to this time are returned or dropped
+        self._times: list[int] = []  # of what is pending, in order
+        self._newest = -1
+        self._done = -1  # all samples up to this time are returned or dropped
         self._late_since: int | None = None
-        self._distances: deque[int] = deque(maxlen=21)  # between the last samples
+        self._last: Sample | None = None
+        self._rhythm = _Rhythm()  # of returned samples
+        self._rhythms = [_Rhythm() for _ in self.streams]  # of each stream's points up to _done
+        self._last_values = [0.0] * len(self.streams)  # of these points
 
     def add(self, point: Point) -> list[Sample]:
         """Take a point; return the samples that are complete now. KeyError if its stream is not one of `streams`."""
         column = self._columns[point.name]
-        if point.timestamp <= self._done and not self._clock_went_back(point.timestamp):
-            self.late += 1
-            return []
-        values = self._pending.get(point.timestamp)
+        time = point.timestamp
+        values = self._pending.get(time)
         if values is None:
-            values = self._pending[point.timestamp] = [None] * len(self.streams)
-            heapq.heappush(self._times, point.timestamp)
-            self._newest = max(self._newest, point.timestamp)
+            if time <= self._done + self._tolerance and self._done >= 0 and not self._clock_went_back(time):
+                self.late += 1
+                return []
+            values = self._near(time, column) or self._open(time)
         values[column] = point.value
         return self._complete()
 
+    def _near(self, time: int, column: int) -> list[float | None] | None:
+        """Return the pending sample within the tolerance of `time` that still lacks this stream."""
+        if self._tolerance:
+            for near in self._times[bisect_left(self._times, time - self._tolerance) :]:
+                if near > time + self._tolerance:
+                    break
+                if self._pending[near][column] is None:
+                    return self._pending[near]
+        return None
+
+    def _open(self, time: int) -> list[float | None]:
+        values: list[float | None] = [None] * len(self.streams)
+        self._pending[time] = values
+        insort(self._times, time)
+        self._newest = max(self._newest, time)
+        return values
+
     def _complete(self) -> list[Sample]:
-        samples = []
+        samples: list[Sample] = []
         while self._times:
             time = self._times[0]
             values = self._pending[time]
-            known = tuple(v for v in values if v is not None)
-            complete = len(known) == len(values)
             overdue = self._newest - time > self._lateness
-            if not overdue and not (complete and self._follows(time)):
+            if not overdue and (None in values or not self._follows(time)):
                 break
-            if complete:
-                samples.append(Sample(time, known))
-                self._late_since = None
+            filled = list(values)
+            if None in values:
+                if self._may_be_filled_later(time, values):
+                    break
+                self._fill(time, filled)
+            known = tuple(value for value in filled if value is not None)
+            if len(known) == len(values):
+                samples += self._ticks(time, known)
+                samples.append(self._returned(time, known))
             else:
                 self.dropped += 1
-                for name, value in zip(self.streams, values, strict=True):
+                for name, value in zip(self.streams, filled, strict=True):
                     self.missing[name] += value is None
-            heapq.heappop(self._times)
-            del self._pending[time]
-            if self._done:
-                self._distances.append(time - self._done)
+            for column, value in enumerate(values):
+                if value is not None:
+                    self._rhythms[column].add(time)
+                    self._last_values[column] = value
+            del self._times[0], self._pending[time]
             self._done = time
         return samples
 
     def _follows(self, time: int) -> bool:
         """Return whether nothing can be missing between the sample before and one at `time`."""
-        return not self._distances or time - self._done <= GAP_FACTOR * statistics.median(self._distances)
+        return not self._rhythm.usual or time - self._done <= GAP_FACTOR * self._rhythm.usual
+
+    def _next_point(self, column: int) -> tuple[int, float] | None:
+        for time in self._times:
+            value = self._pending[time][column]
+            if value is not None:
+                return time, value
+        return None
+
+    def _may_be_filled_later(self, time: int, values: list[float | None]) -> bool:
+        """Return whether a stream that the sample at `time` lacks may go on soon enough to fill it in."""
+        waited = self._newest - time - self._lateness
+        return any(
+            value is None and waited <= (self._max_gap + 1) * rhythm.usual and self._next_point(column) is None
+            for column, (value, rhythm) in enumerate(zip(values, self._rhythms, strict=True))
+        )
+
+    def _fill(self, time: int, values: list[float | None]) -> None:
+        """Fill in the streams that `values` lacks, where points close enough lie before and after."""
+        for column, rhythm in enumerate(self._rhythms):
+            after = self._next_point(column)
+            if values[column] is not None or after is None or rhythm.last is None or not rhythm.usual:
+                continue
+            if rhythm.lost(after[0]) <= self._max_gap:
+                part = (time - rhythm.last) / (after[0] - rhythm.last)
+                values[column] = self._last_values[column] + part * (after[1] - self._last_values[column])
+                self.filled[self.streams[column]] += 1
+
+    def _ticks(self, time: int, values: tuple[float, ...]) -> list[Sample]:
+        """Return samples for the times before `time` at which no stream has a point, if they are few enough."""
+        last = self._last
+        if last is None or not self._rhythm.usual:
+            return []
+        lost = self._rhythm.lost(time)
+        if not 0 < lost <= self._max_gap:
+            return []
+        ticks = []
+        for tick in range(1, lost + 1):
+            part = tick / (lost + 1)
+            line = tuple(a + part * (b - a) for a, b in zip(last.values, values, strict=True))
+            ticks.append(self._returned(last.timestamp + round(part * (time - last.timestamp)), line))
+        for name in self.streams:
+            self.filled[name] += lost
+        return ticks
+
+    def _returned(self, time: int, values: tuple[float, ...]) -> Sample:
+        """Return a sample, marked if it does not follow the one returned before it."""
+        after_gap = False
+        if self._last is not None:
+            distance = time - self._last.timestamp
+            usual = self._rhythm.usual
+            after_gap = distance <= 0 or (usual > 0 and distance > GAP_FACTOR * usual)
+        self._rhythm.add(time)
+        self._last = Sample(time, values, after_gap)
+        self._late_since = None
+        return self._last
 
     def _clock_went_back(self, time: int) -> bool:
         """Return whether late points have been going on for so long that they are the new present."""
@@ -113,57 +211,7 @@ class SampleAssembler:
             return False
         self._pending.clear()
         self._times.clear()
-        self._newest = self._done = 0
+        self._rhythms = [_Rhythm() for _ in self.streams]
+        self._newest = self._done = -1
         self._late_since = None
         return True
-
-
-class WindowBuilder:
-    """Cuts samples into windows of `n_steps` that follow each other by `stride`; none has a gap in it.
-
-    The usual distance of two samples is the median within the window, so a window is judged by the rate at
-    which its own samples came.
-    """
-
-    def __init__(self, n_steps: int, stride: int) -> None:
-        """`n_steps` is at least 3, since a median of fewer distances tells nothing."""
-        self.gaps = 0
-        self._stride = stride
-        self._number = 0
-        self._next = n_steps  # number of the sample that completes the next window
-        self._n_steps = n_steps
-        self._samples: deque[Sample] = deque(maxlen=n_steps + 1)  # the window, and the sample before it
-        self._after_gap = False
-
-    def add(self, sample: Sample) -> Window | None:
-        """Take the next sample; return the window that it completes, if any."""
-        self._number += 1
-        self._samples.append(sample)
-        if self._number < self._next or len(self._samples) < self._n_steps:
-            return None
-        if before_gap := self._before_gap():
-            self.gaps += 1
-            self._after_gap = True
-            for _ in range(before_gap):
-                self._samples.popleft()
-            if len(self._samples) < self._n_steps:
-                self._next = self._number + self._n_steps - len(self._samples)
-                return None
-        self._next = self._number + self._stride
-        values = np.array([s.values for s in self._samples][-self._n_steps :], dtype=np.float32)
-        after_gap, self._after_gap = self._after_gap, False
-        return Window(self._number, sample.timestamp, values, after_gap)
-
-    def _before_gap(self) -> int:
-        """Return how many of the samples lie before their last gap, 0 if they have none."""
-        distances = np.diff([s.timestamp for s in self._samples])
-        broken = np.flatnonzero((distances <= 0) | (distances > GAP_FACTOR * np.median(distances)))
-        return int(broken[-1]) + 1 if broken.size else 0
-
-
-def windows(samples: Iterable[Sample], n_steps: int) -> tuple[NDArray[np.float32], int]:
-    """Return all sliding windows of `samples` as float32 of shape (n_windows, n_steps, n_streams), and the gaps."""
-    builder = WindowBuilder(n_steps, stride=1)
-    values = [window.values for sample in samples if (window := builder.add(sample))]
-    n_streams = values[0].shape[1] if values else 0
-    return np.array(values, dtype=np.float32).reshape(len(values), n_steps, n_streams), builder.gaps

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from queue import Empty, SimpleQueue
 
@@ -25,11 +26,11 @@ Arrived = SimpleQueue[list[GravityDataProduct]]
 class StreamReader:
     """Reads the points that a subscriber has put into its queue, in the thread that asks for them."""
 
-    def __init__(self, arrived: Arrived, lateness: float) -> None:
-        """`lateness`: how many seconds a sample waits for a late point."""
+    def __init__(self, arrived: Arrived, lateness: float, max_gap: int = 0, tolerance: float = 0.0) -> None:
+        """The numbers are those of `SampleAssembler`."""
         self._arrived = arrived
         self._notices = Notices(print)
-        self._lateness = lateness
+        self._assembler = partial(SampleAssembler, lateness=lateness, max_gap=max_gap, tolerance=tolerance)
         self._points = self._receive()  # one iterator for all readers: a list of points may be half read
         self._looked_at: list[Point] = []
 
@@ -68,7 +69,7 @@ class StreamReader:
 
     def samples(self, streams: tuple[str, ...]) -> Iterator[Sample]:
         """Yield complete samples of `streams` in the order of time, for ever."""
-        assembler = SampleAssembler(streams, self._lateness)
+        assembler = self._assembler(streams)
         looked_at, self._looked_at = self._looked_at, []
         begun = False
         for point in chain(looked_at, self._points):

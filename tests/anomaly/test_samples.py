@@ -1,10 +1,10 @@
+import itertools
 import random
 
-import numpy as np
 import pytest
 
 from anomaly.points import Point
-from anomaly.samples import Sample, SampleAssembler, WindowBuilder, windows
+from anomaly.samples import Sample, SampleAssembler
 
 STEP = 100_000  # microseconds between two samples
 
@@ -18,8 +18,10 @@ def points(numbers: range, streams: tuple[str, ...] = ("sin", "cos"), start: int
     ]
 
 
-def assemble(arriving: list[Point], lateness: float = 1.0) -> tuple[list[Sample], SampleAssembler]:
-    assembler = SampleAssembler(("sin", "cos"), lateness)
+def assemble(
+    arriving: list[Point], lateness: float = 1.0, max_gap: int = 0, tolerance: float = 0.0
+) -> tuple[list[Sample], SampleAssembler]:
+    assembler = SampleAssembler(("sin", "cos"), lateness, max_gap=max_gap, tolerance=tolerance)
     return [sample for point in arriving for sample in assembler.add(point)], assembler
 
 
@@ -58,6 +60,110 @@ def test_samples_after_a_lost_point_wait_no_longer_than_the_lateness():
     assert counts[13] == 5 and sum(counts) == 19
 
 
+def number(sample: Sample) -> float:
+    """The sample's number, as all of its values tell it."""
+    assert sample.values[1] - sample.values[0] == pytest.approx(1000)
+    assert sample.values[0] == pytest.approx(sample.timestamp / STEP - 1)
+    return round(sample.timestamp / STEP - 1, 3)
+
+
+def flagged(samples: list[Sample]) -> list[float]:
+    return [number(sample) for sample in samples if sample.after_gap]
+
+
+def without(arriving: list[Point], *lost: tuple[str, int]) -> list[Point]:
+    return [p for p in arriving if (p.name, p.timestamp // STEP - 1) not in lost]
+
+
+@pytest.mark.parametrize("max_gap", [1, 2, 3])
+@pytest.mark.parametrize("lost", [1, 2, 3, 4])
+def test_lost_points_are_filled_in_up_to_the_largest_gap(max_gap: int, lost: int):
+    arriving = without(points(range(60)), *(("sin", 20 + n) for n in range(lost)))
+    samples, assembler = assemble(arriving, max_gap=max_gap)
+    if lost <= max_gap:
+        assert [number(s) for s in samples] == list(range(60)) and not flagged(samples)
+        assert assembler.filled == {"sin": lost, "cos": 0} and assembler.dropped == 0
+    else:
+        assert [number(s) for s in samples] == [n for n in range(60) if not 20 <= n < 20 + lost]
+        assert flagged(samples) == [20 + lost] and assembler.filled["sin"] == 0
+        assert assembler.missing == {"sin": lost, "cos": 0}
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_samples_of_which_nothing_arrives_are_filled_in_likewise(lost: int):
+    arriving = without(points(range(60)), *((name, 20 + n) for n in range(lost) for name in ("sin", "cos")))
+    samples, assembler = assemble(arriving, max_gap=2)
+    if lost <= 2:
+        assert [number(s) for s in samples] == list(range(60)) and not flagged(samples)
+        assert assembler.filled == {"sin": lost, "cos": lost}
+    else:
+        assert len(samples) == 57 and flagged(samples) == [23] and not any(assembler.filled.values())
+
+
+def test_nothing_is_filled_in_across_a_gap_made_of_several_losses():
+    """Two lost points of one stream are few enough, but not with a lost sample between them."""
+    arriving = without(points(range(60)), ("sin", 20), ("sin", 21), ("cos", 21), ("sin", 22))
+    samples, _ = assemble(arriving, max_gap=2)
+    assert [number(s) for s in samples] == [n for n in range(60) if n not in (20, 21, 22)]
+    assert flagged(samples) == [23]
+
+
+def test_a_point_that_is_merely_late_is_not_filled_in():
+    arriving = points(range(60))
+    late = arriving.pop(40)
+    arriving.insert(55, late)  # 0.7 s later
+    samples, assembler = assemble(arriving, max_gap=2)
+    assert samples == assemble(points(range(60)))[0] and not any(assembler.filled.values())
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_losses_at_random_shift_nothing_and_leave_few_gaps(seed: int):
+    chance = random.Random(seed)
+    arriving = [p for p in points(range(3000)) if chance.random() > 0.05]
+    samples, assembler = assemble(arriving, max_gap=2)
+    assert len({number(s) for s in samples}) == len(samples) > 2950
+    distances = [b.timestamp - a.timestamp for a, b in itertools.pairwise(samples)]
+    assert len(flagged(samples)) == sum(distance > STEP for distance in distances) < 20
+    assert assembler.filled["sin"] > 100 and assembler.filled["cos"] > 100
+
+
+@pytest.mark.parametrize("every", [2, 3, 7])
+def test_a_slower_stream_is_filled_in_to_the_rate_of_the_faster(every: int):
+    arriving = [p for p in points(range(300)) if p.name == "sin" or p.timestamp // STEP % every == 0]
+    samples, assembler = assemble(arriving)
+    assert all(number(s) for s in samples) and len(samples) > 270 and not flagged(samples[2:])
+    assert assembler.filled["sin"] == 0
+
+
+def test_points_within_the_tolerance_are_of_one_sample():
+    chance = random.Random(0)
+    exact = points(range(100))
+    inexact = [p._replace(timestamp=p.timestamp + chance.randint(0, 20_000)) for p in exact]
+    samples, _ = assemble(inexact, tolerance=0.02)
+    assert [s.values for s in samples] == [s.values for s in assemble(exact)[0]] and not flagged_times(samples)
+    assert len(assemble(inexact)[0]) > 150, "without it each time is a sample of its own"
+
+
+def flagged_times(samples: list[Sample]) -> list[int]:
+    return [sample.timestamp for sample in samples if sample.after_gap]
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.12])
+def test_jitter_is_no_gap(jitter: float):
+    chance = random.Random(1)
+    times = {n: round((n + chance.uniform(-jitter, jitter)) * STEP) for n in range(1, 500)}
+    arriving = [Point(name, time, float(n)) for n, time in times.items() for name in ("sin", "cos")]
+    samples, _ = assemble(arriving)
+    assert len(samples) == 499 and not flagged_times(samples)
+
+
+def test_the_rate_may_change():
+    slower = [p._replace(timestamp=30 * STEP + (p.timestamp - 30 * STEP) * 4) for p in points(range(30, 120))]
+    samples, _ = assemble([*points(range(30)), *slower], lateness=10, max_gap=1)
+    assert len(samples) == 120
+    assert samples[-1].timestamp - samples[-2].timestamp == 4 * STEP and not flagged_times(samples[60:])
+
+
 def test_a_late_and_a_repeated_point_are_counted_and_dropped():
     arriving = points(range(10))
     _, assembler = assemble([*arriving, arriving[0], arriving[-1]])
@@ -69,12 +175,13 @@ def test_a_publisher_whose_clock_went_back_is_followed_after_the_lateness():
     samples, _ = assemble(before + after)
     resumed = samples[50:]
     assert [s.timestamp // STEP for s in resumed] == list(range(12, 51))
+    assert flagged_times(samples) == [12 * STEP]
 
 
 def test_a_point_from_the_future_costs_the_samples_of_the_lateness_at_most():
     strange = Point("sin", 10**13, 0.0)
     samples, _ = assemble([*points(range(50)), strange, *points(range(50, 150))])
-    assert len(samples) > 135 and samples[-1] == Sample(STEP * 150, (149.0, 1149.0))
+    assert len(samples) > 135 and samples[-1] == Sample(STEP * 150, (149.0, 1149.0), samples[-1].after_gap)
 
 
 def test_a_stream_that_stops_is_told_apart():
@@ -87,60 +194,3 @@ def test_a_stream_that_stops_is_told_apart():
 def test_an_unknown_stream_is_an_error_of_the_caller():
     with pytest.raises(KeyError):
         SampleAssembler(("sin",), 1.0).add(Point("cos", 1, 0.0))
-
-
-def samples_at(times: list[float]) -> list[Sample]:
-    return [Sample(round(t * STEP), (float(n), -float(n))) for n, t in enumerate(times)]
-
-
-@pytest.mark.parametrize(("stride", "last"), [(1, [5, 6, 7, 8, 9, 10, 11, 12]), (5, [5, 10]), (7, [5, 12])])
-def test_windows_follow_each_other_by_the_stride(stride: int, last: list[int]):
-    builder = WindowBuilder(5, stride)
-    built = [w for s in samples_at(list(range(1, 13))) if (w := builder.add(s))]
-    assert [w.number for w in built] == last
-    for window in built:
-        assert window.values.dtype == np.float32 and window.values.shape == (5, 2)
-        assert window.values[:, 0].tolist() == list(range(window.number - 5, window.number))
-        assert window.timestamp == window.number * STEP and not window.after_gap
-
-
-@pytest.mark.parametrize("stride", [1, 5])
-@pytest.mark.parametrize("lost", range(21))
-def test_no_window_spans_a_gap(stride: int, lost: int):
-    times = [t for t in range(1, 40) if t != lost]
-    builder = WindowBuilder(5, stride)
-    built = [w for s in samples_at([float(t) for t in times]) if (w := builder.add(s))]
-    for window in built:
-        spanned = times[window.number - 5 : window.number]
-        assert spanned == list(range(spanned[0], spanned[0] + 5))
-    assert builder.gaps == (1 if lost > 1 else 0)
-    assert sum(w.after_gap for w in built) == builder.gaps
-    assert len(built) >= (20 if stride == 1 else 5)
-
-
-def test_time_that_does_not_advance_is_a_gap():
-    builder = WindowBuilder(5, 1)
-    built = [builder.add(s) for s in samples_at([1, 2, 3, 4, 4, 5, 6, 7, 8, 9])]
-    assert [n for n, window in enumerate(built, start=1) if window] == [9, 10]
-
-
-def test_the_rate_may_change():
-    builder = WindowBuilder(10, 1)
-    times = [float(t) for t in range(30)] + [30 + t / 4 for t in range(30)]
-    built = [w for s in samples_at(times) if (w := builder.add(s))]
-    assert built[-1].number == 60 and len(built) > 30
-
-
-def test_jitter_of_a_quarter_is_no_gap():
-    jitter = np.random.default_rng(1).uniform(-0.12, 0.12, 500)
-    builder = WindowBuilder(20, 1)
-    built = [w for s in samples_at((np.arange(500) + jitter).tolist()) if (w := builder.add(s))]
-    assert len(built) == 481 and builder.gaps == 0
-
-
-def test_training_windows_are_all_sliding_windows_without_a_gap():
-    times = [float(t) for t in range(50) if t != 30]
-    values, gaps = windows(samples_at(times), 20)
-    assert values.shape == (11, 20, 2) and gaps == 1
-    empty, _ = windows(samples_at(times[:5]), 20)
-    assert len(empty) == 0
