@@ -1,0 +1,146 @@
+"""When is an error too high? Learned from normal windows alone; then an alarm that goes on and off.
+
+The score of a window is the highest of its streams' reconstruction errors, each relative to that stream's mean
+error in training, so that an error in a stream that is rebuilt well is not drowned by one that never is. Scores
+are smoothed, and the threshold is a margin above the highest smoothed score that normal windows are expected to
+reach. That is what training windows reached, and more if there were few of them: a model fits the windows
+that it was trained on better than others. How much better is found by leaving out blocks of them, and to do this
+quickly, with a linear model of the same code (principal components) in the place of the autoencoder.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from anomaly.linear import Components
+
+SMOOTHING = 0.1  # weight of a sample in the smoothed score
+MARGIN = 2.5  # threshold ÷ highest score expected of normal windows
+RELEASE = 0.8  # of the threshold: below it an alarm ends
+CAP = 20.0  # thresholds: what a higher score counts as, so that the alarm ends soon after the anomaly
+FOLDS = 8  # blocks left out in turn
+LEAST_PART = 0.01  # of the mean over all streams: what a stream's typical error counts as, at least
+
+
+@dataclass(frozen=True)
+class Normal:
+    """What is known of the errors of normal windows.
+
+    `typical`: each stream's mean error. `highest`: the highest smoothed score that normal windows are expected to
+    reach if every window is scored, every second one, every third one and so on.
+    """
+
+    typical: tuple[float, ...]
+    highest: tuple[float, ...]
+
+    @classmethod
+    def from_metadata(cls, metadata: Any, n_streams: int) -> Normal:
+        """Return what `to_metadata` has made; ValueError if it is something else or for other streams."""
+        try:
+            normal = cls(*(tuple(float(number) for number in metadata[key]) for key in ("typical", "highest")))
+        except (TypeError, KeyError, ValueError):
+            raise ValueError("no error statistics of normal windows") from None
+        numbers = (*normal.typical, *normal.highest)
+        if len(normal.typical) != n_streams or not normal.highest or not all(0 < n < math.inf for n in numbers):
+            raise ValueError("error statistics of normal windows that do not fit the model")
+        return normal
+
+    def to_metadata(self) -> dict[str, list[float]]:
+        """Return the numbers as JSON can hold them."""
+        return {"typical": list(self.typical), "highest": list(self.highest)}
+
+    def scores(self, errors: ArrayLike) -> NDArray[np.float64]:
+        """Return the score of each window, shape (n,), from its streams' errors, shape (n, n_streams)."""
+        relative: NDArray[np.float64] = np.asarray(errors, np.float64) / self.typical
+        return relative.max(axis=1)  # NaN if one of them is
+
+
+def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
+    """Learn from training windows, shape (n, n_steps, n_streams), in order, and their errors (n, n_streams).
+
+    `code_size` is that of the model's linear path. The errors are those of the trained model.
+    """
+    windows, errors = np.asarray(windows, np.float64), np.asarray(errors, np.float64)
+    typical = errors.mean(axis=0)
+    typical = np.maximum(typical, max(LEAST_PART * typical.mean(), np.finfo(float).tiny))
+    scores = Normal(tuple(typical), ()).scores(errors)
+    optimism = _optimism(windows, code_size, floor=LEAST_PART * errors.mean())
+    highest = [
+        optimism * max(_smoothed(scores[start::stride], stride).max() for start in range(min(stride, len(scores))))
+        for stride in range(1, windows.shape[1] + 1)
+    ]
+    return Normal(tuple(map(float, typical)), tuple(map(float, highest)))
+
+
+class Verdict(NamedTuple):
+    """A window's smoothed score, whether there is an alarm, and whether it has just gone on or off."""
+
+    score: float
+    alarm: bool
+    changed: bool
+
+
+class Alarm:
+    """Judges one window after the other: on if scores stay above the threshold, off once they are well below it.
+
+    A score that is not finite is an alarm at once.
+    """
+
+    def __init__(
+        self, normal: Normal, stride: int, margin: float = MARGIN, release: float = RELEASE, after: int = 1
+    ) -> None:
+        """`stride`: from window to window, in samples. `after`: how many windows in a row make an alarm."""
+        self.threshold = margin * normal.highest[min(stride, len(normal.highest)) - 1]
+        self._normal = normal
+        self._weight = _weight(stride)
+        self._release = release * self.threshold
+        self._after = after
+        self._above = 0  # windows in a row
+        self._smoothed = 1.0
+        self._on = False
+
+    def judge(self, errors: ArrayLike) -> Verdict:
+        """Judge the next window by its streams' errors, shape (n_streams,)."""
+        score = float(self._normal.scores(np.asarray(errors)[None])[0])
+        was_on = self._on
+        if math.isfinite(score):
+            self._smoothed += self._weight * (min(score, CAP * self.threshold) - self._smoothed)
+            score = self._smoothed
+            self._above = self._above + 1 if score > self.threshold else 0
+            self._on = score > self._release if was_on else self._above >= self._after
+        else:
+            self._on = True
+        return Verdict(score, self._on, self._on != was_on)
+
+
+def _weight(stride: int) -> float:
+    """Return the weight of a window, so that smoothing takes the same time at any stride."""
+    return 1 - (1 - SMOOTHING) ** stride
+
+
+def _smoothed(scores: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
+    smoothed, weight = float(scores.mean()), _weight(stride)
+    return np.array([smoothed := smoothed + weight * (score - smoothed) for score in scores])
+
+
+def _optimism(windows: NDArray[np.float64], code_size: int, floor: float) -> float:
+    """Return how many times higher the errors of unseen windows get than those of windows trained on.
+
+    `floor` (an error in normalised units) is what the autoencoder reaches: errors far below mean nothing.
+    """
+    n, n_steps, _ = windows.shape
+    spread = windows.std(axis=(0, 1))
+    flat = ((windows - windows.mean(axis=(0, 1))) / np.where(spread > 0, spread, 1)).reshape(n, -1)
+    seen = Components(flat, code_size).squares(flat).mean(axis=1)
+    unseen = np.zeros(n)
+    for block in np.array_split(np.arange(n), FOLDS):
+        if len(block):
+            away = (np.arange(n) <= block[0] - n_steps) | (np.arange(n) >= block[-1] + n_steps)  # none overlaps
+            if away.any():
+                unseen[block] = Components(flat[away], code_size).squares(flat[block]).mean(axis=1)
+    return max(1.0, (_smoothed(unseen, 1).max() + floor) / (_smoothed(seen, 1).max() + floor))

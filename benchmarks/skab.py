@@ -1,0 +1,110 @@
+"""Alarms on real sensors: `python -m benchmarks.skab FOLDER` with files in the layout of SKAB.
+
+SKAB (Katser and Kozitsin, "Skoltech Anomaly Benchmark", 2020) records a water circuit with eight sensors, a row
+a second. Each file is a run of its own: a detector is fitted to the first 400 rows, which are normal, and judges
+each later row by the rows up to it. All files are pooled. The settings are those of the shipped example, the same
+for all files.
+
+F1 is that of the anomalous rows; FAR % is the share of normal rows with an alarm, MAR % that of anomalous rows
+without. `always` and `clock` need no data: they show what the labels' layout alone is worth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.alarm import Alarm
+from benchmarks import contenders
+from benchmarks.contenders import Detector
+
+N_STEPS = 20
+TRAINING_ROWS = 400
+NOT_SENSORS = ("datetime", "anomaly", "changepoint")
+CLOCK = (0.24, 0.78)  # of a file's test part
+
+Flags = NDArray[np.bool_]
+
+
+class Run(NamedTuple):
+    """A file: its sensors, shape (n_rows, n_sensors), and which rows are labelled anomalous."""
+
+    name: str
+    sensors: NDArray[np.float64]
+    anomalous: Flags
+
+
+def read(file: Path) -> Run:
+    """Read a file; raise ValueError, which names it, if it has another layout."""
+    with file.open(newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter=";"))
+    try:
+        sensors = [[float(row[name]) for name in row if name not in NOT_SENSORS] for row in rows]
+        anomalous = np.array([float(row["anomaly"]) for row in rows]) > 0
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{file}: not in SKAB's layout ({error!r})") from None
+    if len(rows) <= TRAINING_ROWS:
+        raise ValueError(f"{file}: {len(rows)} rows, but more than {TRAINING_ROWS} are needed")
+    return Run(file.name, np.array(sensors), anomalous)
+
+
+def alarms(run: Run, detector: Detector, windows: NDArray[np.float64]) -> Flags:
+    """Return for each row after the training rows whether there is an alarm; `windows` end with these rows."""
+    alarm = Alarm(detector.normal, stride=1)
+    return np.array([alarm.judge(errors).alarm for errors in detector.errors(windows)])
+
+
+def judge(run: Run, kind: str, seed: int) -> Flags:
+    """Return which rows after the training rows a contender gives an alarm for."""
+    n_test = len(run.sensors) - TRAINING_ROWS
+    if kind == "always":
+        return np.ones(n_test, bool)
+    if kind == "clock":
+        part = np.arange(n_test) / n_test
+        return (CLOCK[0] <= part) & (part < CLOCK[1])
+    windows = np.lib.stride_tricks.sliding_window_view(run.sensors, N_STEPS, axis=0).transpose(0, 2, 1)
+    training, test = np.split(windows, [TRAINING_ROWS - N_STEPS + 1])
+    train = contenders.autoencoder if kind == "autoencoder" else contenders.pca
+    return alarms(run, train(training, seed), test)
+
+
+def figures(found: list[Flags], runs: list[Run]) -> tuple[float, float, float]:
+    """Return F1, the false-alarm rate in % and the missed-alarm rate in %, over all files together."""
+    alarm = np.concatenate(found)
+    true = np.concatenate([run.anomalous[TRAINING_ROWS:] for run in runs])
+    hits, false, missed = (alarm & true).sum(), (alarm & ~true).sum(), (~alarm & true).sum()
+    return 2 * hits / (2 * hits + false + missed), 100 * false / (~true).sum(), 100 * missed / true.sum()
+
+
+def main() -> int:
+    """Read the command line, print a row for each contender; return the exit code."""
+    parser = argparse.ArgumentParser(description="Alarms on files in SKAB's layout.")
+    parser.add_argument("folder", type=Path, help="its *.csv files are read")
+    parser.add_argument("--seeds", type=int, default=5)
+    arguments = parser.parse_args()
+    try:
+        runs = [read(file) for file in sorted(arguments.folder.glob("*.csv"))]
+    except (OSError, ValueError) as error:
+        print(f"benchmarks.skab: {error}", file=sys.stderr)
+        return 1
+    if not runs:
+        print(f"benchmarks.skab: no *.csv file in {arguments.folder}", file=sys.stderr)
+        return 1
+    print(f"{len(runs)} files, {arguments.seeds} seeds; mean ± standard deviation over the seeds")
+    print(f"{'':>12}{'F1':>16}{'FAR %':>14}{'MAR %':>14}")
+    for kind in ("autoencoder", "pca", "always", "clock"):
+        seeds = range(arguments.seeds if kind == "autoencoder" else 1)  # the others draw nothing
+        table = np.array([figures([judge(run, kind, seed) for run in runs], runs) for seed in seeds])
+        (f1, far, mar), (f1_sd, far_sd, mar_sd) = table.mean(axis=0), table.std(axis=0)
+        print(f"{kind:>12}{f1:8.3f} ± {f1_sd:.3f}{far:8.1f} ± {far_sd:3.1f}{mar:8.1f} ± {mar_sd:3.1f}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
