@@ -1,8 +1,8 @@
-"""The detector node: learns how the streams of a data product belong together, and scores what comes after.
+"""The detector node: learns how the streams of a data product belong together, and says when that changes.
 
 train: collects samples, fits an LSTM autoencoder to them and saves it.
-detect: prints the reconstruction error (MSE) of each window of samples; it rises when the streams no longer
-belong together as they did in training.
+detect: prints the reconstruction error (MSE) of each window of samples, which rises when the streams no longer
+belong together as they did in training; says when an anomaly begins and ends; publishes what it finds.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from datetime import datetime
+from collections.abc import Callable
 from enum import Enum, auto
+from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
 
-from anomaly.windows import Window, WindowBuilder, windows
+from anomaly.windows import windows
 from cluster.errors import UserError
 from cluster.program import check, connect, run
 from cluster.progress import counted
@@ -23,10 +24,11 @@ from cluster.quiet import importing_tensorflow
 from cluster.settings import Settings
 from cluster.streams import Arrived, StreamReader
 
-from gravity import GravityDataProduct, GravitySubscriber
+from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
 COMPONENT_ID = "AnomalyDetector"
 N_STEPS = 20  # samples in a window
+PATIENCE = 20  # seconds without a point until collecting is given up
 
 
 class TrainingState(Enum):
@@ -54,16 +56,20 @@ def main(mode: str) -> None:
     node, settings = connect(COMPONENT_ID)
     channel = settings.text("subscription_name", "AutoencoderExample")
     receiver = PointReceiver()
-    reader = StreamReader(receiver.arrived, settings.number("lateness", 1.0, above=0))
+    reader = StreamReader(
+        receiver.arrived,
+        lateness=settings.number("lateness", 1.0, above=0),
+        max_gap=settings.integer("max_gap", 2, at_least=0),
+        tolerance=settings.number("tolerance", 0.0, at_least=0),
+    )
     check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
     if mode == "train":
-        train(settings, reader)
+        train(settings, reader, lambda: node.unsubscribe(channel, receiver))
     else:
-        detect(settings, reader)
-    node.unsubscribe(channel, receiver)
+        detect(node, settings, reader)
 
 
-def train(settings: Settings, reader: StreamReader) -> None:
+def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], object]) -> None:
     """Collect samples, fit the autoencoder to their windows, save it."""
     training_size = settings.integer("training_size", 2000, at_least=N_STEPS)
     epochs = settings.integer("training_epochs", 10, at_least=1)
@@ -73,50 +79,58 @@ def train(settings: Settings, reader: StreamReader) -> None:
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
-    samples = list(counted(reader.samples(streams), training_size, "samples collected"))
+    arriving = chain.from_iterable(reader.samples(streams, PATIENCE))
+    samples = list(counted(arriving, training_size, "samples collected"))
+    unsubscribe()
     training_windows, gaps = windows(samples, N_STEPS)
     if not len(training_windows):
         raise UserError(f"{training_size} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")
 
     print(f"{TrainingState.TRAINING}: {len(training_windows)} windows of {', '.join(streams)}; {gaps} gaps")
     with importing_tensorflow():  # only here, since it takes seconds
-        from anomaly import autoencoder, model_files
+        from anomaly import detector, model_files
 
-    model = autoencoder.build(N_STEPS, len(streams))
-    autoencoder.fit(model, training_windows, epochs=epochs, verbose=1 if sys.stdout.isatty() else 2)
+    model, metadata = detector.train(training_windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
     try:
-        model_files.save_model(model, model_file, {"streams": streams})
+        model_files.save_model(model, model_file, metadata)
     except OSError as error:
         raise UserError(f"{error}; mend that, then train again") from error
     print(f"Training Complete {TrainingState.TRAINED}")
 
 
-def detect(settings: Settings, reader: StreamReader) -> None:
-    """Print the reconstruction error of one window after the other, until the program is stopped."""
+def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
+    """Print and publish what is found in one window after the other, until the program is stopped."""
     model_file = settings.text("model_file", "model.json")
+    scores = settings.text("score_name", "AnomalyScore")
     stride = settings.integer("window_stride", N_STEPS, at_least=1)
+    margin = settings.number("alarm_margin", 2.5, above=0)
+    after = settings.integer("alarm_after", 1, at_least=1)
     with importing_tensorflow():
-        from anomaly import autoencoder, model_files
+        from anomaly import detector, model_files, report
 
     try:
         model, metadata = model_files.load_model(model_file)
-    except model_files.ModelFileError as error:
+        watch = detector.Detector(model, metadata, stride, margin, after)
+    except (model_files.ModelFileError, detector.BadMetadata) as error:
         raise UserError(str(error)) from error
+    check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
     _, n_steps, n_streams = model.input_shape
-    scorer = autoencoder.Scorer(model)
     streams = reader.expect(metadata.get("streams"), n_streams, model_file)
-    builder = WindowBuilder(n_steps, stride)
-    for sample in reader.samples(streams):
-        if window := builder.add(sample):
-            mse, _ = scorer.score(window.values[None])
-            print(describe(window, float(mse[0])))
+    if watch.threshold:
+        print(f"an alarm begins with a score above {watch.threshold:.2f}; 1 is usual in training")
+    else:
+        print(
+            f"{model_file} does not say which errors are normal, so there is no alarm; ./train.sh makes one that does"
+        )
 
-
-def describe(window: Window, mse: float) -> str:
-    """Return the line that is printed for a window: time and number of its samples, and its error."""
-    time = datetime.fromtimestamp(window.timestamp / 1e6).strftime("%H:%M:%S.%f")[:-3]
-    first = window.number - len(window.values) + 1
-    return f"{time}  samples {first}-{window.number}  MSE = {mse:.3e}{'  (after a gap)' if window.after_gap else ''}"
+    for found in map(watch.examine, reader.windows(streams, n_steps, stride)):
+        for finding in found:
+            print(report.describe(finding))
+            if line := report.announce(finding, streams):
+                print(line)
+            product = GravityDataProduct(scores)
+            product.data = report.message(finding, streams, watch.threshold)
+            node.publish(product)
 
 
 if __name__ == "__main__":

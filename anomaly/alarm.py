@@ -56,8 +56,9 @@ class Normal:
 
     def scores(self, errors: ArrayLike) -> NDArray[np.float64]:
         """Return the score of each window, shape (n,), from its streams' errors, shape (n, n_streams)."""
-        relative: NDArray[np.float64] = np.asarray(errors, np.float64) / self.typical
-        return relative.max(axis=1)  # NaN if one of them is
+        relative = np.asarray(errors, np.float64) / np.array(self.typical)
+        worst: NDArray[np.float64] = relative.max(axis=1)  # NaN if one of them is
+        return worst
 
 
 def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
@@ -143,4 +144,4 @@ def _optimism(windows: NDArray[np.float64], code_size: int, floor: float) -> flo
             away = (np.arange(n) <= block[0] - n_steps) | (np.arange(n) >= block[-1] + n_steps)  # none overlaps
             if away.any():
                 unseen[block] = Components(flat[away], code_size).squares(flat[block]).mean(axis=1)
-    return max(1.0, (_smoothed(unseen, 1).max() + floor) / (_smoothed(seen, 1).max() + floor))
+    return max(1.0, float((_smoothed(unseen, 1).max() + floor) / (_smoothed(seen, 1).max() + floor)))

@@ -18,9 +18,10 @@ from anomaly.training import train
 UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
 LARGEST_CODE = 128  # of the linear path: keeps the cost of a window linear in its size
-LARGEST_BATCH = 64
+LARGEST_BATCH = 32
 STEPS = 30  # of training in an epoch, at least: fewer windows make smaller batches, not less training
 LEARNING_RATE = 0.03
+REPAIRS = 3  # passes of replacing a stream by its reconstruction
 CHUNK = 1024  # windows scored at once: bounds the memory
 
 
@@ -120,18 +121,28 @@ class Scorer:
 
     def __init__(self, model: keras.Model) -> None:
         self._shape: tuple[int | None, ...] = model.input_shape  # Keras takes its time to look it up
-        errors = keras.Model(model.inputs, _normalised(model))
+        normalise, rebuild = _parts(model)
+
+        def errors(x: tf.Tensor) -> tf.Tensor:
+            # Squares are float64: none overflows.
+            squared = tf.square(tf.cast(x, tf.float64) - tf.cast(rebuild(x), tf.float64))
+            return tf.reduce_mean(squared, axis=1)
 
         def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            x, reconstruction = errors(windows, training=False)
-            # Squares are float64: none overflows.
-            squared = tf.square(tf.cast(x, tf.float64) - tf.cast(reconstruction, tf.float64))
-            per_stream = tf.reduce_mean(squared, axis=1)
+            per_stream = errors(normalise(windows))
             return tf.reduce_mean(per_stream, axis=1), per_stream
 
-        # With a fixed signature it is traced once, for any number of windows.
-        signature = tf.TensorSpec(self._shape, tf.float32)
-        self._score = tf.function(score, input_signature=[signature])
+        def repair(window: tf.Tensor) -> tf.Tensor:
+            n_streams = self._shape[2]
+            copies = tf.repeat(normalise(window), n_streams, axis=0)
+            own = tf.cast(tf.eye(n_streams), tf.bool)[:, None]
+            for _ in range(REPAIRS):
+                copies = tf.where(own, rebuild(copies), copies)
+            return errors(copies)
+
+        # With fixed signatures they are traced once, the first for any number of windows.
+        self._score = tf.function(score, input_signature=[tf.TensorSpec(self._shape, tf.float32)])
+        self._repair = tf.function(repair, input_signature=[tf.TensorSpec((1, *self._shape[1:]), tf.float32)])
 
     def score(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the MSE of each window, shape (n,), and of each of its streams, shape (n, n_streams).
@@ -147,6 +158,16 @@ class Scorer:
         mse, per_stream = zip(*chunks, strict=True)
         return np.concatenate(mse), np.concatenate(per_stream)
 
+    def repaired(self, window: ArrayLike) -> NDArray[np.float64]:
+        """Return the errors that are left when one stream is replaced by its reconstruction, for each stream.
+
+        `window` has the shape (n_steps, n_streams). Row i, column j of the result, shape (n_streams, n_streams),
+        is the error of stream j, as in `score`, once stream i is repaired: the streams that belong together
+        are then rebuilt well, if it was stream i that did not belong.
+        """
+        left: NDArray[np.float64] = self._repair(_as_windows(self._shape, np.asarray(window)[None])).numpy()
+        return left
+
 
 def _as_windows(shape: tuple[int | None, ...], windows: ArrayLike) -> NDArray[np.float32]:
     with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and so does its score
@@ -156,9 +177,9 @@ def _as_windows(shape: tuple[int | None, ...], windows: ArrayLike) -> NDArray[np
     return x
 
 
-def _normalised(model: keras.Model) -> list[keras.KerasTensor]:
-    """Return the model's input and output in normalised units, as symbolic tensors."""
+def _parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Return a model that normalises windows, and one that rebuilds them in normalised units."""
     found = [layer for layer in model.layers if isinstance(layer, layers.Normalization)]
     if [layer.invert for layer in found] == [False, True]:
-        return [found[0].output, found[1].input]
-    return [model.inputs[0], model.outputs[0]]
+        return keras.Model(model.inputs, found[0].output), keras.Model(found[0].output, found[1].input)
+    return keras.Model(model.inputs, model.inputs), model

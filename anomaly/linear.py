@@ -26,4 +26,5 @@ class Components:
     def squares(self, data: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the squared residuals of `data`, in its shape (n, n_numbers)."""
         centred = data - self._mean
-        return np.square(centred - centred @ self._basis @ self._basis.T)
+        squares: NDArray[np.float64] = np.square(centred - centred @ self._basis @ self._basis.T)
+        return squares

@@ -49,12 +49,17 @@ class Settings:
             self._fail(key, text, wanted)
         return int(value)
 
-    def number(self, key: str, default: float, above: float = float("-inf")) -> float:
-        """Return a finite number greater than `above`."""
+    def number(
+        self, key: str, default: float, above: float = float("-inf"), at_least: float = float("-inf")
+    ) -> float:
+        """Return a finite number greater than `above` and not below `at_least`."""
         text = self._node.getStringParam(key, str(default))
-        wanted = "a number" if above == float("-inf") else f"a number above {above:g}"
+        bounds = [f"above {above:g}"] * (above > float("-inf")) + [f"{at_least:g} or more"] * (
+            at_least > float("-inf")
+        )
+        wanted = " ".join(["a number", *bounds])
         value = self._float(key, text, wanted)
-        if not above < value < float("inf"):
+        if not above < value < float("inf") or value < at_least:
             self._fail(key, text, wanted)
         return value
 

@@ -1,17 +1,19 @@
-"""From the subscriber's queue to complete samples; whatever is amiss with the streams is said, never raised."""
+"""From the subscriber's queue to samples and windows; whatever is amiss with the streams is said, never raised."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
-from anomaly import points
 from anomaly.DataPoint_pb2 import DataPointPB
-from anomaly.points import BadPoint, Point
+from anomaly.points import BadPoint, Point, decode
 from anomaly.samples import Sample, SampleAssembler
+from anomaly.windows import Window, WindowBuilder
 from cluster.errors import UserError
 from cluster.notices import Notices
 
@@ -19,6 +21,7 @@ from gravity import GravityDataProduct
 
 LEARNING_TIMES = 20  # as many different times are looked at to learn which streams there are
 SILENCE = 5.0  # seconds without a point until that is said
+GAPS = 10  # in a row without a window between them, until that is said
 
 Arrived = SimpleQueue[list[GravityDataProduct]]
 
@@ -31,24 +34,24 @@ class StreamReader:
         self._arrived = arrived
         self._notices = Notices(print)
         self._assembler = partial(SampleAssembler, lateness=lateness, max_gap=max_gap, tolerance=tolerance)
-        self._points = self._receive()  # one iterator for all readers: a list of points may be half read
-        self._looked_at: list[Point] = []
+        self._looked_at: list[list[Point]] = []
 
     def streams(self, at_least: int) -> tuple[str, ...]:
         """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
 
         The points looked at are not lost: `samples` begins with them.
         """
-        names: dict[str, None] = {}
+        names: set[str] = set()
         times: set[int] = set()
-        for point in self._points:
-            self._looked_at.append(point)
-            names.setdefault(point.name)
-            times.add(point.timestamp)
+        for points in self._receive():
+            self._looked_at.append(points)
+            for point in points:
+                names.add(point.name)
+                times.add(point.timestamp)
             if len(times) > LEARNING_TIMES:
                 if len(names) >= at_least:
                     break
-                self._say("few", f"only {', '.join(names)} arrives; waiting for {at_least} streams")
+                self._say("few", f"only {', '.join(sorted(names))} arrives; waiting for {at_least} streams")
         return tuple(sorted(names))
 
     def expect(self, streams: list[str] | None, n_streams: int, model_file: str) -> tuple[str, ...]:
@@ -67,48 +70,100 @@ class StreamReader:
             )
         return expected
 
-    def samples(self, streams: tuple[str, ...]) -> Iterator[Sample]:
-        """Yield complete samples of `streams` in the order of time, for ever."""
+    def windows(self, streams: tuple[str, ...], n_steps: int, stride: int) -> Iterator[list[Window]]:
+        """Yield the windows that are complete, at least one, whenever there are any; for ever."""
+        builder = WindowBuilder(n_steps, stride)
+        gaps = 0  # when the last window was complete
+        for samples in self.samples(streams):
+            if windows := [window for sample in samples if (window := builder.add(sample))]:
+                gaps = builder.gaps
+                yield windows
+            elif builder.gaps - gaps >= GAPS:
+                self._say(
+                    "gaps",
+                    f"no {n_steps} samples in a row without a gap: are messages lost, or is there a second "
+                    "publisher? For more losses raise max_gap in Gravity.ini",
+                    0,
+                )
+
+    def samples(self, streams: tuple[str, ...], patience: float = math.inf) -> Iterator[list[Sample]]:
+        """Yield the samples of `streams` that are complete, in the order of time, whenever there are any.
+
+        Goes on for ever; raises UserError if nothing arrives for `patience` seconds.
+        """
         assembler = self._assembler(streams)
+        known = frozenset(streams)
         looked_at, self._looked_at = self._looked_at, []
         begun = False
-        for point in chain(looked_at, self._points):
-            if point.name not in assembler.missing:
-                self._say(f"stream {point.name}", f"an unknown stream {point.name!r} arrives; it is ignored")
-                continue
-            dropped, late, missing = assembler.dropped, assembler.late, dict(assembler.missing)
-            samples = assembler.add(point)
-            if assembler.dropped > dropped and (begun or dropped):  # a late subscriber misses half the first sample
-                lacking = [name for name in streams if assembler.missing[name] > missing[name]]
-                text = f"a sample is incomplete, it lacks {', '.join(lacking)}; dropped"
-                self._say(f"lacks {lacking}", text, assembler.dropped - dropped)
-            if assembler.late > late:
-                self._say("late", f"a point of {point.name} came twice or too late; dropped")
-            begun = begun or bool(samples)
-            yield from samples
+        for points in chain(looked_at, self._receive(patience)):
+            before = _counts(assembler)
+            samples: list[Sample] = []
+            for point in points:
+                if point.name in known:
+                    samples += assembler.add(point)
+                else:
+                    self._say(f"stream {point.name}", f"an unknown stream {point.name!r} arrives; it is ignored")
+            self._tell_losses(streams, before, _counts(assembler), begun)
+            if samples:
+                begun = True
+                yield samples
 
-    def _receive(self) -> Iterator[Point]:
+    def _tell_losses(self, streams: tuple[str, ...], before: _Counts, after: _Counts, begun: bool) -> None:
+        if before == after:
+            return
+        lacking = [name for name in streams if after.missing[name] > before.missing[name]]
+        if lacking and (begun or before.dropped):  # a late subscriber misses half the first sample
+            text = f"a sample is incomplete, it lacks {', '.join(lacking)}; dropped"
+            self._say(f"lacks {lacking}", text, after.dropped - before.dropped)
+        for name in streams:
+            if count := after.filled[name] - before.filled[name]:
+                self._say(f"filled {name}", f"a point of {name} is missing; filled in from its neighbours", count)
+        if count := after.late - before.late:
+            self._say("late", "a point came twice or too late; dropped", count)
+
+    def _receive(self, patience: float = math.inf) -> Iterator[list[Point]]:
+        """Yield the points that have arrived, whenever there are any."""
         silent_since = time.monotonic()
         while True:
             try:
                 products = self._arrived.get(timeout=1.0)
             except Empty:
                 silent = time.monotonic() - silent_since
+                if silent >= patience:
+                    raise UserError(
+                        f"nothing has arrived for {silent:.0f} s, but more samples are needed: start the publisher, "
+                        "or set a lower training_size in Gravity.ini"
+                    ) from None
                 if silent >= SILENCE:
                     self._say("silence", f"nothing has arrived for {silent:.0f} s; is the publisher running?", 0)
                 continue
-            for product in products:
-                try:
-                    yield _decode(product)
-                except BadPoint as error:
-                    self._say("bad", f"{error}; ignored")
+            if points := list(self._decoded(products)):
+                yield points
             silent_since = time.monotonic()
+
+    def _decoded(self, products: list[GravityDataProduct]) -> Iterator[Point]:
+        for product in products:
+            try:
+                yield _decode(product)
+            except BadPoint as error:
+                self._say("bad", f"{error}; ignored")
 
     def _say(self, kind: str, text: str, count: int = 1) -> None:
         self._notices.add(time.monotonic(), kind, text, count)
 
 
+class _Counts(NamedTuple):
+    dropped: int
+    late: int
+    missing: dict[str, int]
+    filled: dict[str, int]
+
+
+def _counts(assembler: SampleAssembler) -> _Counts:
+    return _Counts(assembler.dropped, assembler.late, dict(assembler.missing), dict(assembler.filled))
+
+
 def _decode(product: GravityDataProduct) -> Point:
     if product.typeName not in ("", DataPointPB.DESCRIPTOR.full_name):
         raise BadPoint(f"a message is a {product.typeName}, no DataPointPB")
-    return points.decode(product.data)
+    return decode(product.data)

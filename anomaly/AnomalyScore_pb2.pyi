@@ -1,0 +1,39 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class AnomalyScorePB(_message.Message):
+    __slots__ = ["blamed", "mse", "sample", "score", "state", "streams", "threshold", "timestamp"]
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = []
+    class Stream(_message.Message):
+        __slots__ = ["error", "name"]
+        ERROR_FIELD_NUMBER: _ClassVar[int]
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        error: float
+        name: str
+        def __init__(self, name: _Optional[str] = ..., error: _Optional[float] = ...) -> None: ...
+    ANOMALY: AnomalyScorePB.State
+    BLAMED_FIELD_NUMBER: _ClassVar[int]
+    MSE_FIELD_NUMBER: _ClassVar[int]
+    NORMAL: AnomalyScorePB.State
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    THRESHOLD_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN: AnomalyScorePB.State
+    blamed: str
+    mse: float
+    sample: int
+    score: float
+    state: AnomalyScorePB.State
+    streams: _containers.RepeatedCompositeFieldContainer[AnomalyScorePB.Stream]
+    threshold: float
+    timestamp: int
+    def __init__(self, timestamp: _Optional[int] = ..., sample: _Optional[int] = ..., mse: _Optional[float] = ..., state: _Optional[_Union[AnomalyScorePB.State, str]] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., streams: _Optional[_Iterable[_Union[AnomalyScorePB.Stream, _Mapping]]] = ..., blamed: _Optional[str] = ...) -> None: ...

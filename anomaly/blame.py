@@ -1,0 +1,40 @@
+"""Which stream is to blame for an anomaly?
+
+A stream that breaks away spoils the reconstruction of the others, too, so the highest error need not be its own.
+Repair tells better: replace one stream by its reconstruction, and see how much of the error is gone.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+LEAST_SHARE = 0.5  # of the error that the repair of one stream must take away
+CLEARLY = 0.5  # what the best repair leaves ÷ what the second best leaves, at most
+
+
+class Blame(NamedTuple):
+    """A stream's column, and which share of the error, 0 to 1, goes away when it is repaired."""
+
+    column: int
+    share: float
+
+
+def blame(errors: ArrayLike, repaired: ArrayLike, typical: ArrayLike) -> Blame | None:
+    """Return the stream to blame, None if no single one is.
+
+    `errors`, shape (n_streams,), are a window's; `repaired`, shape (n_streams, n_streams), those left when stream
+    i is repaired, and `typical`, shape (n_streams,), the mean ones of normal windows, by which all are divided.
+    """
+    typical = np.asarray(typical, np.float64)
+    before = (np.asarray(errors, np.float64) / typical).sum()
+    left = (np.asarray(repaired, np.float64) / typical).sum(axis=1)
+    if not (np.isfinite(before) and np.isfinite(left).all()):
+        return None
+    best, second = np.argsort(left)[:2]
+    share = 1 - left[best] / before
+    if share < LEAST_SHARE or left[best] > CLEARLY * left[second]:
+        return None
+    return Blame(int(best), float(share))

@@ -1,0 +1,87 @@
+"""From windows to a trained model, and with that from windows to findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.alarm import MARGIN, Alarm, Normal, Verdict, learn
+from anomaly.autoencoder import Scorer, build, code_size, fit
+from anomaly.blame import Blame, blame
+from anomaly.windows import Window
+
+
+class Finding(NamedTuple):
+    """What is found in a window: its MSE, its streams' errors, shape (n_streams,), and what follows from them.
+
+    `verdict` is None if the model came without error statistics. `blame` is for the stream that a present
+    anomaly began with, None if there is no anomaly or no single stream.
+    """
+
+    window: Window
+    mse: float
+    errors: NDArray[np.float64]
+    verdict: Verdict | None
+    blame: Blame | None
+
+
+class BadMetadata(ValueError):
+    """What a model's metadata say of normal errors cannot be used; the text says what to do."""
+
+
+def train(
+    windows: NDArray[np.float32], streams: Sequence[str], epochs: int, verbose: int | str = 0
+) -> tuple[keras.Model, dict[str, Any]]:
+    """Train a model on normal windows of `streams`; return it and the metadata to save with it.
+
+    The arguments are those of `autoencoder.fit`.
+    """
+    _, n_steps, n_streams = windows.shape
+    model = build(n_steps, n_streams)
+    fit(model, windows, epochs=epochs, verbose=verbose)
+    _, errors = Scorer(model).score(windows)
+    normal = learn(windows, errors, code_size(n_steps, n_streams))
+    return model, {"streams": list(streams), "normal": normal.to_metadata()}
+
+
+class Detector:
+    """Scores windows in the order in which they come, and keeps watch over the alarm."""
+
+    def __init__(
+        self, model: keras.Model, metadata: dict[str, Any], stride: int, margin: float = MARGIN, after: int = 1
+    ) -> None:
+        """`metadata` come from `train`; without them there is no alarm. The numbers are those of `Alarm`.
+
+        Raises BadMetadata.
+        """
+        self._scorer = Scorer(model)
+        self._alarm: Alarm | None = None
+        self._blame: Blame | None = None
+        if "normal" in metadata:
+            try:
+                self._normal = Normal.from_metadata(metadata["normal"], model.input_shape[2])
+            except ValueError as error:
+                raise BadMetadata(f"the model was saved with {error}; train again with ./train.sh") from None
+            self._alarm = Alarm(self._normal, stride, margin, after=after)
+
+    @property
+    def threshold(self) -> float | None:
+        """The score above which an alarm begins, None if there is no alarm."""
+        return self._alarm.threshold if self._alarm else None
+
+    def examine(self, windows: Sequence[Window]) -> list[Finding]:
+        """Return a finding for each window; all of them are scored at once."""
+        mse, errors = self._scorer.score(np.stack([window.values for window in windows]))
+        return [self._judge(*found) for found in zip(windows, mse, errors, strict=True)]
+
+    def _judge(self, window: Window, mse: np.float64, errors: NDArray[np.float64]) -> Finding:
+        verdict = self._alarm.judge(errors) if self._alarm else None
+        if verdict and verdict.changed:
+            self._blame = None
+            if verdict.alarm:
+                self._blame = blame(errors, self._scorer.repaired(window.values), self._normal.typical)
+        return Finding(window, float(mse), errors, verdict, self._blame)

@@ -1,0 +1,55 @@
+"""Findings in words, for people and scripts, and as a message, for other nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from anomaly.AnomalyScore_pb2 import AnomalyScorePB
+from anomaly.detector import Finding
+
+
+def describe(finding: Finding) -> str:
+    """Return the line for a window: time and numbers of its samples, its error, its score if there is one."""
+    window, verdict = finding.window, finding.verdict
+    first = window.number - len(window.values) + 1
+    score = f"  score = {verdict.score:.2f}" if verdict else ""
+    gap = "  (after a gap)" if window.after_gap else ""
+    time = _time(window.timestamp)[11:]
+    return f"{time}  samples {first}-{window.number}  MSE = {finding.mse:.3e}{score}{gap}"
+
+
+def announce(finding: Finding, streams: Sequence[str]) -> str | None:
+    """Return the line for an alarm that goes on or off with this window, None if it does neither."""
+    verdict = finding.verdict
+    if verdict is None or not verdict.changed:
+        return None
+    since = f"since {_time(finding.window.timestamp)}, sample {finding.window.number}"
+    if not verdict.alarm:
+        return f"NORMAL {since}"
+    if finding.blame is None:
+        return f"ANOMALY {since}: no single stream"
+    return f"ANOMALY {since}: stream {streams[finding.blame.column]} ({finding.blame.share:.0%} of the error)"
+
+
+def message(finding: Finding, streams: Sequence[str], threshold: float | None) -> AnomalyScorePB:
+    """Return the message for a window."""
+    pb = AnomalyScorePB(
+        timestamp=finding.window.timestamp,
+        sample=finding.window.number,
+        mse=finding.mse,
+        state=AnomalyScorePB.UNKNOWN,
+        streams=[{"name": name, "error": error} for name, error in zip(streams, finding.errors, strict=True)],
+    )
+    if finding.verdict:
+        pb.state = AnomalyScorePB.ANOMALY if finding.verdict.alarm else AnomalyScorePB.NORMAL
+        pb.score = finding.verdict.score
+    if threshold is not None:
+        pb.threshold = threshold
+    if finding.blame:
+        pb.blamed = streams[finding.blame.column]
+    return pb
+
+
+def _time(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp / 1e6).isoformat(" ", "milliseconds")
