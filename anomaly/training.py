@@ -33,8 +33,9 @@ def train(
     optimizer.build(twin.trainable_variables)
     run_epoch = _epoch(twin, optimizer, tf.constant(windows), batch_size)
     shuffle = np.random.default_rng(seed).permutation
+    batches = -(-len(windows) // batch_size)
     progress = keras.callbacks.CallbackList(
-        add_progbar=verbose != 0, model=twin, epochs=epochs, steps=1, verbose=verbose
+        add_progbar=verbose != 0, model=twin, epochs=epochs, steps=batches, verbose=verbose
     )
     losses = []
     for epoch in range(epochs):
