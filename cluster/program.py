@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from cluster import output
 from cluster.errors import UserError
 from cluster.settings import INI, Settings
 
@@ -42,7 +42,7 @@ def run(name: str, main: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # whoever read the output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.discard()
         sys.exit(1)
     sys.exit(0)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -38,11 +39,27 @@ def running(folder: Folder, mode: str) -> Program:
 def test_a_signal_ends_all_nodes(folder: Folder, mode: str, number: int, code: int):
     folder.configure(training_size=1_000_000)
     cluster = running(folder, mode)
-    assert len(folder.processes()) == 4
+    assert {pid_of(folder, node) for node in NODES} < set(folder.processes())
     begin = time.monotonic()
     assert cluster.stop(number) == code
     eventually(lambda: not folder.processes(), 2 - (time.monotonic() - begin))
     assert not any("Traceback" in line for line in cluster.lines + cluster.errors)
+
+
+def test_all_nodes_end_with_a_script_that_is_killed(folder: Folder):
+    folder.configure(training_size=1_000_000)
+    cluster = running(folder, "train")
+    cluster.process.kill()
+    eventually(lambda: not folder.processes(), 3)
+
+
+def test_all_nodes_end_when_nobody_reads_the_output(folder: Folder):
+    folder.configure(training_size=1_000_000)
+    cluster = f'"{sys.executable}" -E -m cluster train'
+    pipeline = folder.run("sh", "-c", f"{{ {cluster}; echo code $? >&2; }} | head -n 3")
+    assert pipeline.wait(10) == 0
+    assert len(pipeline.lines) == 3 and pipeline.errors == ["code 1"]
+    assert not folder.processes()
 
 
 def test_ctrl_c_while_everything_starts(folder: Folder):
