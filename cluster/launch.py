@@ -21,13 +21,12 @@ from cluster import output
 from cluster.errors import UserError
 from cluster.lifeline import Lifeline
 from cluster.settings import INI, positive
-from cluster.windows import Windows, find_windows
+from cluster.windows import STOP_TIME, Windows, find_windows
 
 from gravity import config
 from gravity.directory_client import DirectoryClient, NoDirectory
 from gravity.io import Transport, TransportError
 
-STOP_TIME = 1.2  # seconds that nodes have to end by themselves
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

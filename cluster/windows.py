@@ -17,18 +17,20 @@ from pathlib import Path
 from cluster.errors import UserError
 from cluster.lifeline import Lifeline
 
-POLL = 0.1  # seconds between two looks at whether a window's program still runs
+POLL = 0.05  # seconds between two looks at whether a window's program still runs
+STOP_TIME = 1.2  # seconds that nodes have to end by themselves
 OPENING = 10.0  # seconds that a window may take to open
 PASSED_ON = ("PYTHONPATH", "LD_LIBRARY_PATH", "PATH")  # terminals with a server of their own do not inherit these
 
-# Notes its process group, what the node says and how it ends; what notes it outlives a signal to the group.
+# These shells, each the leader of its terminal's session, outlive Ctrl-C and SIGTERM to note how the program in
+# them ends. They die of SIGHUP, for only then the kernel passes it on to the program.
 _IN_WINDOW = """
+trap : INT TERM
 echo $$ >"$0.pid"
-{ trap : INT TERM HUP; "$@" 2>&1; echo $? >"$0.code"; } | tee -i "$0.said"
+{ trap : INT TERM; "$@" 2>&1; echo $? >"$0.code"; } | tee -i "$0.said"
 """
-# Runs this program, notes what its terminal shows in the end, and how it ended.
 _IN_SESSION = """
-trap : INT TERM HUP
+trap : INT TERM
 "$@"
 code=$?
 tmux capture-pane -p -J -S - -t "$TMUX_PANE" >"$0/shown"
@@ -54,13 +56,13 @@ class Windows:
         opener = [part.format(name=name) for part in self._opener]
         program = ["env", "-C", os.getcwd(), *environment, "sh", "-c", _IN_WINDOW, str(note), *command]
         opening = await asyncio.create_subprocess_exec(*opener, *program, stdin=subprocess.DEVNULL)
-        group = await _group(note.with_suffix(".pid"), opening, shlex.join(opener))
+        leader = await _leader(note.with_suffix(".pid"), opening, shlex.join(opener))
         try:
-            self._lifeline.add(-group)
-            while _runs(group):
+            self._lifeline.add(-leader)
+            while _runs(leader):
                 await asyncio.sleep(POLL)
         finally:
-            await _end(group)
+            await _end(leader)
         code = int(_read(note.with_suffix(".code")) or 128 + signal.SIGHUP)
         for line in _read(note.with_suffix(".said")).splitlines()[-1:]:
             print(f"[{name}] {line}", flush=True)
@@ -114,8 +116,8 @@ def _read(note: Path) -> str:
     return note.read_text() if note.exists() else ""
 
 
-async def _group(note: Path, opening: asyncio.subprocess.Process, opener: str) -> int:
-    """Return the process group that a window notes once it is open."""
+async def _leader(note: Path, opening: asyncio.subprocess.Process, opener: str) -> int:
+    """Return the leader of the process group that a window has for itself, which it notes once it is open."""
     deadline = time.monotonic() + OPENING
     while time.monotonic() < deadline and not opening.returncode:
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -124,18 +126,18 @@ async def _group(note: Path, opening: asyncio.subprocess.Process, opener: str) -
     raise UserError(f"no window opens with `{opener}`; run without --windows")
 
 
-async def _end(group: int) -> None:
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, number)
-        for _ in range(10):
-            if not _runs(group):
-                return
-            await asyncio.sleep(POLL)
-
-
-def _runs(group: int) -> bool:
+async def _end(leader: int) -> None:
+    """End a process group: kindly, then not."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, 0)
+        os.killpg(leader, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_TIME
+        while _runs(leader) and time.monotonic() < deadline:
+            await asyncio.sleep(POLL)
+        os.killpg(leader, signal.SIGKILL)
+
+
+def _runs(process: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, 0)
         return True
     return False
