@@ -86,9 +86,7 @@ class Folder:
         self.port = free_port()
         self.mark = uuid.uuid4().hex
         self._programs: list[Program] = []
-        for name in ("DataPublisher.py", "AnomalyDetector.py", "train.sh", "detect.sh", "requirements.txt"):
-            (path / name).symlink_to(PROJECT / name)
-        for name in ("anomaly", "cluster", "pygravity"):
+        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "cluster"):
             (path / name).symlink_to(PROJECT / name)
         for name in ("model.json", "model.json.h5"):
             (path / name).write_bytes((PROJECT / name).read_bytes())
