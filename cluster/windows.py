@@ -20,7 +20,8 @@ from cluster.lifeline import Lifeline
 POLL = 0.05  # seconds between two looks at whether a window's program still runs
 STOP_TIME = 1.2  # seconds that nodes have to end by themselves
 OPENING = 10.0  # seconds that a window may take to open
-PASSED_ON = ("PYTHONPATH", "LD_LIBRARY_PATH", "PATH")  # terminals with a server of their own do not inherit these
+# Terminals with a server of their own do not inherit these.
+PASSED_ON = ("PYTHONPATH", "LD_LIBRARY_PATH", "PATH", "GRAVITY_INI")
 
 # These shells, each the leader of its terminal's session, outlive Ctrl-C and SIGTERM to note how the program in
 # them ends. They die of SIGHUP, for only then the kernel passes it on to the program.

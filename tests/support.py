@@ -103,7 +103,8 @@ class Folder:
 
     def run(self, *command: str, **environment: str) -> Program:
         """Start a program in this folder."""
-        inherited = {k: v for k, v in os.environ.items() if k not in ("TMUX", "DISPLAY", "WAYLAND_DISPLAY")}
+        not_inherited = ("TMUX", "DISPLAY", "WAYLAND_DISPLAY", "GRAVITY_INI")
+        inherited = {k: v for k, v in os.environ.items() if k not in not_inherited}
         program = Program(list(command), self.path, inherited | {MARK: self.mark} | environment)
         self._programs.append(program)
         return program
