@@ -40,6 +40,7 @@ def run(name: str, main: Callable[[], None]) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see cluster.interruptible
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # also where it is no terminal
     try:
         main()

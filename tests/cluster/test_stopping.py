@@ -1,13 +1,14 @@
 """However a cluster ends, nothing that it started is left."""
 
 import os
+import shutil
 import signal
 import sys
 import time
 
 import pytest
 
-from tests.support import Folder, Program, eventually
+from tests.support import PROJECT, Folder, Program, eventually
 
 NODES = {
     "ServiceDirectory": "gravity.service_directory",
@@ -100,6 +101,30 @@ def test_ctrl_c_ends_a_node_that_finds_no_directory(
     assert node.stop(number) == code
     assert time.monotonic() - begin < 1.5
     assert not node.errors
+
+
+SLOW = """
+import time
+print("importing", flush=True)
+time.sleep(50)
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [("DataPublisher.py",), ("AnomalyDetector.py", "train"), ("-m", "cluster", "train")], ids=" ".join
+)
+def test_ctrl_c_during_the_imports(folder: Folder, command: tuple[str, ...]):
+    for script in ("DataPublisher.py", "AnomalyDetector.py"):  # copies, which import from this folder
+        (folder.path / script).unlink()
+        shutil.copy(PROJECT / script, folder.path)
+    (folder.path / "anomaly").unlink()
+    for package in ("anomaly", "gravity"):
+        (folder.path / package).mkdir()
+        (folder.path / package / "__init__.py").write_text(SLOW)
+    program = folder.node(*command)
+    program.prints("importing")
+    assert program.stop() == -signal.SIGINT
+    assert not program.errors
 
 
 def test_training_that_is_killed_leaves_the_old_model(folder: Folder):
