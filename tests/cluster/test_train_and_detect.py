@@ -36,6 +36,7 @@ def windows_of(detection: Program) -> list[re.Match[str]]:
 def test_train_then_detect(folder: Folder):
     for name in ("model.json", "model.json.h5"):
         (folder.path / name).unlink()
+    folder.configure(training_size=1000)
     training = folder.cluster("train")
     assert training.wait(120) == 0, training.errors
     losses = [float(m[1]) for line in training.lines if (m := re.search(r"loss: (\S+)", line))]
