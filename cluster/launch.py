@@ -135,10 +135,10 @@ def ending(node: Node, code: int) -> int:
 
 async def run_here(node: Node, lifeline: Lifeline) -> int:
     """Run a node in this terminal and return its exit code; when cancelled, end it."""
-    output = None if node.owns_terminal else asyncio.subprocess.PIPE
+    pipe = None if node.owns_terminal else asyncio.subprocess.PIPE
     # In a session of its own, so that Ctrl-C reaches this program alone, which then ends all nodes alike.
     process = await asyncio.create_subprocess_exec(
-        *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output and asyncio.subprocess.STDOUT,
+        *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe and asyncio.subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
     try:

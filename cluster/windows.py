@@ -67,7 +67,7 @@ class Windows:
         code = int(_read(note.with_suffix(".code")) or 128 + signal.SIGHUP)
         for line in _read(note.with_suffix(".said")).splitlines()[-1:]:
             print(f"[{name}] {line}", flush=True)
-        return code if code <= 128 else 128 - code  # the shell's way to tell a signal
+        return 128 - code if 128 < code < 160 else code  # the shell's way to tell a signal
 
 
 def find_windows(lifeline: Lifeline) -> Windows:
