@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
 
 from cluster.errors import UserError
 from cluster.lifeline import Lifeline
@@ -101,9 +102,17 @@ def _run_in_tmux(lifeline: Lifeline) -> int:
             [*session, ";", "set-option", "destroy-unattached", "on"], stderr=subprocess.PIPE, text=True
         )
         lifeline.add(tmux.pid)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: tmux.terminate())  # and with it ends the session
+        received: list[int] = []
+
+        def end(number: int, _frame: FrameType | None) -> None:
+            received.append(number)
+            tmux.terminate()  # and with it ends the session
+
+        for number in (signal.SIGTERM, signal.SIGHUP):  # Ctrl-C comes to tmux as a key
+            signal.signal(number, end)
         _, error = tmux.communicate()
+        if received:
+            return 128 + received[0]
         if code := _read(Path(folder, "code")):
             print(_read(Path(folder, "shown")).rstrip())
             return int(code)

@@ -117,6 +117,15 @@ def test_what_was_said_stays_in_the_terminal(folder: Folder):
     terminal.close()
 
 
+def test_the_session_ends_with_the_script_that_has_made_it(folder: Folder):
+    folder.configure(training_size=1_000_000)
+    terminal = Terminal(folder, "xterm")
+    eventually(lambda: "COLLECTING" in terminal.shown())
+    assert terminal.program.stop(signal.SIGTERM) == 143
+    eventually(lambda: not folder.processes(), 2)
+    terminal.close()
+
+
 def test_a_terminal_that_tmux_does_not_know(folder: Folder):
     terminal = Terminal(folder, "an-unknown-one")
     assert terminal.program.wait() == 1
