@@ -7,6 +7,8 @@ belong together as they did in training; says when an anomaly begins and ends; p
 
 from __future__ import annotations
 
+import cluster.interruptible  # noqa: F401  before all that takes time to import
+
 import argparse
 import os
 import sys

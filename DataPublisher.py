@@ -6,6 +6,8 @@ second stream's phase grows twice as fast, so that the two no longer belong toge
 
 from __future__ import annotations
 
+import cluster.interruptible  # noqa: F401  before all that takes time to import
+
 import argparse
 import math
 import time

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Trains a model: runs a Service Directory, the publisher and the detector until the model is saved.
 #   ./train.sh [--windows]
-cd "$(dirname "$0")" || exit 1
+cd "$(dirname "$(readlink -f "$0")")" || exit 1  # also through a symbolic link
 . cluster/environment.sh
 prepare requirements.txt
 exec "$PYTHON" -E -m cluster train "$@"

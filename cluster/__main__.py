@@ -1,10 +1,9 @@
 """`python -m cluster train|detect`: what train.sh and detect.sh run."""
 
-import signal
+import cluster.interruptible  # noqa: F401  before all that takes time to import
+
 import sys
 
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during the imports: nothing runs yet, so just end
-
-from cluster.launch import main  # noqa: E402
+from cluster.launch import main
 
 sys.exit(main())

@@ -8,6 +8,7 @@ fail() {
 }
 
 prepare() {
+    trap 'exit 130' INT # else some shells take what Ctrl-C ended for a failure
     environment=${VIRTUAL_ENV:-$PWD/.venv}
     PYTHON=$environment/bin/python
     "$PYTHON" -m pip --version >/dev/null 2>&1 || make_environment

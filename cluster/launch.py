@@ -11,19 +11,22 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster import output
 from cluster.errors import UserError
+from cluster.lifeline import Lifeline
 from cluster.settings import INI, positive
-from cluster.windows import Windows, find_windows
+from cluster.windows import STOP_TIME, Windows, find_windows
 
 from gravity import config
 from gravity.directory_client import DirectoryClient, NoDirectory
 from gravity.io import Transport, TransportError
 
-STOP_TIME = 1.2  # seconds that nodes have to end by themselves
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -76,8 +79,11 @@ def needs_directory() -> bool:
     return False
 
 
-async def supervise(nodes: list[Node], windows: Windows | None) -> int:
-    """Run `nodes` until one ends or a signal comes, then end the others; return the exit code."""
+async def supervise(nodes: list[Node], windows: Windows | None, lifeline: Lifeline) -> int:
+    """Run `nodes` until one ends, a signal comes or nobody reads the output, then end the others.
+
+    Returns the exit code. Raises BrokenPipeError if nobody reads an output that is no pipe.
+    """
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[int] = loop.create_future()
 
@@ -87,11 +93,12 @@ async def supervise(nodes: list[Node], windows: Windows | None) -> int:
 
     for number in SIGNALS:
         loop.add_signal_handler(number, stop, 128 + number)
+    _call_when_nobody_reads(stop, 1)
     running: dict[asyncio.Task[int], Node] = {}
     try:
         for node in nodes:
             in_window = windows and not node.owns_terminal
-            run = windows.run(node.name, node.command) if windows and in_window else run_here(node)
+            run = windows.run(node.name, node.command) if windows and in_window else run_here(node, lifeline)
             running[asyncio.create_task(run)] = node
         await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
         if stopped.done():
@@ -104,6 +111,19 @@ async def supervise(nodes: list[Node], windows: Windows | None) -> int:
         await asyncio.gather(*running, return_exceptions=True)
 
 
+def _call_when_nobody_reads(stop: Callable[[int], None], code: int) -> None:
+    """Call `stop(code)` when the reader of our output, if that is a pipe, closes it: `./detect.sh | head`."""
+    loop = asyncio.get_running_loop()
+
+    def closed() -> None:
+        loop.remove_reader(1)
+        output.discard()
+        stop(code)
+
+    if stat.S_ISFIFO(os.fstat(1).st_mode):
+        loop.add_reader(1, closed)  # nothing can be read there: what wakes it up is the error
+
+
 def ending(node: Node, code: int) -> int:
     """Return the script's exit code when `node` has ended by itself, and say so if it should not have."""
     if code == 0 and node.owns_terminal:
@@ -113,15 +133,16 @@ def ending(node: Node, code: int) -> int:
     return code if code in (1, 2) else 1
 
 
-async def run_here(node: Node) -> int:
+async def run_here(node: Node, lifeline: Lifeline) -> int:
     """Run a node in this terminal and return its exit code; when cancelled, end it."""
-    output = None if node.owns_terminal else asyncio.subprocess.PIPE
+    pipe = None if node.owns_terminal else asyncio.subprocess.PIPE
     # In a session of its own, so that Ctrl-C reaches this program alone, which then ends all nodes alike.
     process = await asyncio.create_subprocess_exec(
-        *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output and asyncio.subprocess.STDOUT,
+        *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe and asyncio.subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
     try:
+        lifeline.add(-process.pid)
         if process.stdout:
             async for line in process.stdout:
                 print(f"[{node.name}] {line.decode(errors='replace').rstrip()}", flush=True)
@@ -152,8 +173,13 @@ def main() -> int:
         )  # fmt: skip
     arguments = parser.parse_args(sys.argv[2:])
     try:
-        windows = find_windows() if arguments.windows else None
-        return asyncio.run(supervise(cluster(mode, getattr(arguments, "anomaly_start", None)), windows))
+        with Lifeline() as lifeline:
+            windows = find_windows(lifeline) if arguments.windows else None
+            nodes = cluster(mode, getattr(arguments, "anomaly_start", None))
+            return asyncio.run(supervise(nodes, windows, lifeline))
     except UserError as error:
         print(f"{mode}.sh: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        output.discard()
         return 1

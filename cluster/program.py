@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from cluster import output
 from cluster.errors import UserError
 from cluster.settings import INI, Settings
 
@@ -24,6 +24,13 @@ except ImportError as import_error:
     ) from None
 
 RETRY_PAUSE = 1.0  # seconds between two attempts to find the Service Directory
+# What to do about a return code. By number, since a real pyGravity has no names for some of them.
+NEXT_STEPS = {
+    -5: "another node is registered at this address; start this one again, or stop that one",  # REGISTRATION_CONFLICT
+    -11: f"give MinPort and MaxPort in {INI} a range with free ports",  # NO_PORTS_AVAILABLE
+    -12: f"choose another subscription_name in {INI}",  # INVALID_PARAMETER
+    -14: f"Gravity keeps this name for itself; choose another subscription_name in {INI}",  # a reserved name
+}
 
 
 def run(name: str, main: Callable[[], None]) -> NoReturn:
@@ -33,6 +40,7 @@ def run(name: str, main: Callable[[], None]) -> NoReturn:
         raise SystemExit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # see cluster.interruptible
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # also where it is no terminal
     try:
         main()
@@ -42,7 +50,7 @@ def run(name: str, main: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # whoever read the output is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.discard()
         sys.exit(1)
     sys.exit(0)
 
@@ -60,6 +68,8 @@ def connect(component_id: str) -> tuple[GravityNode, Settings]:
         ) from None
     version = getattr(package, "__version__", None)
     kind = f"the embedded pygravity {version}" if version else "the installed pyGravity"
+    if not version and INI != "Gravity.ini":
+        raise UserError(f"{kind} does not read {INI}, which GRAVITY_INI names, but Gravity.ini; unset GRAVITY_INI")
     print(f"running on {kind} in {Path(package.__file__ or '').parent}")
     node = GravityNode()
     while (code := node.init(component_id)) != gravity.SUCCESS:
@@ -72,6 +82,7 @@ def connect(component_id: str) -> tuple[GravityNode, Settings]:
 
 
 def check(node: GravityNode, code: int, what: str) -> None:
-    """Raise UserError, which says `what` failed and why, if `code` is not SUCCESS."""
+    """Raise UserError, which says what failed, why and what to do next, if `code` is not SUCCESS."""
     if code != gravity.SUCCESS:
-        raise UserError(f"{what} failed: {node.getCodeString(code)}; is the Service Directory still running?")
+        next_step = NEXT_STEPS.get(code, "is the Service Directory still running?")
+        raise UserError(f"{what} failed: {node.getCodeString(code)}; {next_step}")

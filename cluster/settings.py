@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from argparse import ArgumentTypeError
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import NoReturn, Protocol
 
 from cluster.errors import UserError
 
-INI = "Gravity.ini"
+INI = os.environ.get("GRAVITY_INI") or "Gravity.ini"  # as the embedded Gravity does; a real one knows no GRAVITY_INI
 
 
 def positive(text: str) -> int:

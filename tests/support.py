@@ -86,9 +86,7 @@ class Folder:
         self.port = free_port()
         self.mark = uuid.uuid4().hex
         self._programs: list[Program] = []
-        for name in ("DataPublisher.py", "AnomalyDetector.py", "train.sh", "detect.sh", "requirements.txt"):
-            (path / name).symlink_to(PROJECT / name)
-        for name in ("anomaly", "cluster", "pygravity"):
+        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "cluster"):
             (path / name).symlink_to(PROJECT / name)
         for name in ("model.json", "model.json.h5"):
             (path / name).write_bytes((PROJECT / name).read_bytes())
@@ -105,7 +103,8 @@ class Folder:
 
     def run(self, *command: str, **environment: str) -> Program:
         """Start a program in this folder."""
-        inherited = {k: v for k, v in os.environ.items() if k not in ("TMUX", "DISPLAY", "WAYLAND_DISPLAY")}
+        not_inherited = ("TMUX", "DISPLAY", "WAYLAND_DISPLAY", "GRAVITY_INI")
+        inherited = {k: v for k, v in os.environ.items() if k not in not_inherited}
         program = Program(list(command), self.path, inherited | {MARK: self.mark} | environment)
         self._programs.append(program)
         return program

@@ -1,6 +1,8 @@
 """What train.sh and tests/run do before anything else: find or make an environment. Nothing here needs a network."""
 
 import os
+import shutil
+import signal
 import stat
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from tests.support import PROJECT, Program
 
 SCRIPT = """#!/bin/sh
-cd "$(dirname "$0")" || exit 1
+cd "$(dirname "$(readlink -f "$0")")" || exit 1
 . cluster/environment.sh
 prepare requirements.txt
 exec "$PYTHON" -c 'print("ready")'
@@ -118,3 +120,43 @@ def test_a_python_without_venv(checkout: Checkout):
     program = checkout.start()
     assert program.code == 1
     assert len(program.errors) == 1 and "install its venv module" in program.errors[0]
+
+
+SLOW_PIP = """
+import time
+print("installing", flush=True)
+try:
+    time.sleep(50)
+except KeyboardInterrupt:
+    raise SystemExit("ERROR: Operation cancelled by user")
+"""
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash --posix"])
+def test_ctrl_c_during_an_installation_is_no_failure(checkout: Checkout, shell: str):
+    if shutil.which(shell.split()[0]) is None:
+        pytest.skip(f"there is no {shell}")
+    (checkout.path / "pip.py").write_text(SLOW_PIP)
+    environment = checkout.environment_with(f"exec {sys.executable} pip.py")
+    script = Program([*shell.split(), "start.sh"], checkout.path, os.environ | {"VIRTUAL_ENV": str(environment)})
+    script.prints("installing")
+    os.killpg(script.process.pid, signal.SIGINT)  # as a terminal does
+    assert script.wait(5) == 130
+    assert script.errors == []
+
+
+@pytest.mark.parametrize(
+    ("script", "runs"),
+    [("train.sh", "-E -m cluster train"), ("detect.sh", "-E -m cluster detect"), ("tests/run", "-m pytest")],
+)
+def test_a_script_called_through_a_symbolic_link_runs_in_its_own_folder(checkout: Checkout, script: str, runs: str):
+    (checkout.path / "tests").mkdir()
+    (checkout.path / "tests/requirements.txt").touch()
+    shutil.copy(PROJECT / script, checkout.path / script)
+    checkout.program("python", '#!/bin/sh\necho "$PWD: $*"\n', checkout.path / "env/bin")
+    link = checkout.path / "some/where/link"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(f"../../{script}")
+    program = Program([str(link), "x"], Path("/"), os.environ | {"VIRTUAL_ENV": str(checkout.path / "env")})
+    assert program.wait() == 0, program.errors
+    assert program.lines[-1] == f"{checkout.path}: {runs} x"

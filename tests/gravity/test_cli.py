@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -96,3 +97,14 @@ def test_wrong_arguments(arguments: tuple[str, ...], tmp_path: Path):
 def test_an_unknown_module_of_types(url: str):
     code, _, errors = run("echo", "Log", "--types", "no.such_pb2")
     assert (code, errors) == (1, "gravity: No module named 'no'\n")
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("echo", "Log"), ("hz", "Log")], ids=" ".join)
+def test_nobody_reads_the_output(url: str, arguments: tuple[str, ...]):
+    """As in `gravity list | head`, when head has seen enough."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "gravity.cli", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=30)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, "")

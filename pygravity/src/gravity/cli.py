@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import os
 import sys
 import tempfile
 import time
@@ -201,11 +202,15 @@ def main() -> int:
                     url = node.getStringParam("ServiceDirectoryURL", "tcp://localhost:5555")
                     raise CommandError(f"no Service Directory answers at {url} ({node.getCodeString(code)})")
                 arguments.run(node, arguments)
+                sys.stdout.flush()
     except (CommandError, ConfigError, ImportError) as error:
         print(f"gravity: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # whoever read the output is gone; Python would complain about what is left of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return 0
 
 

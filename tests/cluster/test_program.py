@@ -1,0 +1,64 @@
+"""What every node does: join, say on what it runs, end."""
+
+import sys
+
+import pytest
+
+from cluster.errors import UserError
+from cluster.program import check
+from tests.support import Folder
+
+from gravity import GravityNode, gravity
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (gravity.REQUEST_TIMEOUT, "subscribing failed: REQUEST_TIMEOUT; is the Service Directory still running?"),
+        (gravity.NO_SERVICE_DIRECTORY, "NO_SERVICE_DIRECTORY; is the Service Directory still running?"),
+        (gravity.REGISTRATION_CONFLICT, "REGISTRATION_CONFLICT; another node"),
+        (gravity.NO_PORTS_AVAILABLE, "NO_PORTS_AVAILABLE; give MinPort and MaxPort in Gravity.ini"),
+        (gravity.INVALID_PARAMETER, "INVALID_PARAMETER; choose another subscription_name"),
+        (gravity.RESERVED_DATA_PRODUCT_ID, "RESERVED_DATA_PRODUCT_ID; Gravity keeps this name for itself; choose"),
+    ],
+)
+def test_a_code_is_told_with_what_to_do_next(code: int, said: str):
+    with pytest.raises(UserError, match=said):
+        check(GravityNode(), code, "subscribing")
+
+
+def test_gravity_ini_may_be_another_file(folder: Folder):
+    """All programs of the embedded Gravity follow GRAVITY_INI, and name it."""
+    other = folder.path / "other.ini"
+    (folder.path / "Gravity.ini").rename(other)
+    cluster = folder.run(sys.executable, "-E", "-m", "cluster", "train", GRAVITY_INI="other.ini")
+    assert cluster.prints("listening at").string.endswith(str(folder.port))
+    cluster.prints("COLLECTING")
+    other.write_text(other.read_text().replace("sample_rate = 1000", "sample_rate = 0"))
+    publisher = folder.run(sys.executable, "DataPublisher.py", GRAVITY_INI="other.ini")
+    assert publisher.wait() == 1 and "DataPublisher: other.ini, line" in publisher.errors[0]
+    missing = folder.run(sys.executable, "-E", "-m", "cluster", "train", GRAVITY_INI="no.ini")
+    assert missing.wait() == 1 and "no.ini is missing" in missing.errors[0]
+
+
+STAND_IN = """
+class GravityNode: ...
+class GravitySubscriber: ...
+class GravityDataProduct: ...
+class gravity: SUCCESS, TCP = 0, 0
+"""
+
+
+def test_a_real_gravity_that_does_not_know_gravity_ini_is_not_misunderstood(folder: Folder):
+    package = folder.path / "real" / "gravity"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(STAND_IN)
+    (folder.path / "other.ini").write_text((folder.path / "Gravity.ini").read_text())
+    publisher = folder.run(
+        sys.executable, "DataPublisher.py", GRAVITY_INI="other.ini", PYTHONPATH=str(package.parent)
+    )
+    assert publisher.wait() == 1
+    assert publisher.errors == [
+        "DataPublisher: the installed pyGravity does not read other.ini, which GRAVITY_INI names, but Gravity.ini; "
+        "unset GRAVITY_INI"
+    ]
