@@ -24,6 +24,7 @@ MARGIN = 2.5  # threshold ÷ highest score expected of normal windows
 RELEASE = 0.8  # of the threshold: below it an alarm ends
 CAP = 20.0  # thresholds: what a higher score counts as, so that the alarm ends soon after the anomaly
 FOLDS = 8  # blocks left out in turn
+LEAST = 1e-15  # what float32 does not tell from no error
 LEAST_PART = 0.01  # of the mean over all streams: what a stream's typical error counts as, at least
 
 
@@ -68,9 +69,9 @@ def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
     """
     windows, errors = np.asarray(windows, np.float64), np.asarray(errors, np.float64)
     typical = errors.mean(axis=0)
-    typical = np.maximum(typical, max(LEAST_PART * typical.mean(), np.finfo(float).tiny))
+    typical = np.maximum(typical, max(LEAST_PART * typical.mean(), LEAST))
     scores = Normal(tuple(typical), ()).scores(errors)
-    optimism = _optimism(windows, code_size, floor=LEAST_PART * errors.mean())
+    optimism = _optimism(windows, code_size, floor=max(LEAST_PART * errors.mean(), LEAST))
     highest = [
         optimism * max(_smoothed(scores[start::stride], stride).max() for start in range(min(stride, len(scores))))
         for stride in range(1, windows.shape[1] + 1)

@@ -67,7 +67,7 @@ class SampleAssembler:
         that has come.
         """
         self.streams = tuple(streams)
-        self.dropped = 0  # samples that lacked a stream
+        self.dropped = 0  # samples that lacked a stream; the very first one does not count
         self.missing: dict[str, int] = dict.fromkeys(self.streams, 0)  # in dropped samples, by stream
         self.filled: dict[str, int] = dict.fromkeys(self.streams, 0)  # points, by stream
         self.late = 0  # points that came when their sample was returned or dropped already
@@ -132,7 +132,7 @@ class SampleAssembler:
             if len(known) == len(values):
                 samples += self._ticks(time, known)
                 samples.append(self._returned(time, known))
-            else:
+            elif self._done >= 0:  # the very first sample may be half, if somebody subscribes between its points
                 self.dropped += 1
                 for name, value in zip(self.streams, filled, strict=True):
                     self.missing[name] += value is None

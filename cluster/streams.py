@@ -94,7 +94,6 @@ class StreamReader:
         assembler = self._assembler(streams)
         known = frozenset(streams)
         looked_at, self._looked_at = self._looked_at, []
-        begun = False
         for points in chain(looked_at, self._receive(patience)):
             before = _counts(assembler)
             samples: list[Sample] = []
@@ -103,16 +102,15 @@ class StreamReader:
                     samples += assembler.add(point)
                 else:
                     self._say(f"stream {point.name}", f"an unknown stream {point.name!r} arrives; it is ignored")
-            self._tell_losses(streams, before, _counts(assembler), begun)
+            self._tell_losses(streams, before, _counts(assembler))
             if samples:
-                begun = True
                 yield samples
 
-    def _tell_losses(self, streams: tuple[str, ...], before: _Counts, after: _Counts, begun: bool) -> None:
+    def _tell_losses(self, streams: tuple[str, ...], before: _Counts, after: _Counts) -> None:
         if before == after:
             return
         lacking = [name for name in streams if after.missing[name] > before.missing[name]]
-        if lacking and (begun or before.dropped):  # a late subscriber misses half the first sample
+        if lacking:
             text = f"a sample is incomplete, it lacks {', '.join(lacking)}; dropped"
             self._say(f"lacks {lacking}", text, after.dropped - before.dropped)
         for name in streams:

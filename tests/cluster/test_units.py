@@ -1,5 +1,6 @@
 """The parts of cluster/ that need no cluster."""
 
+from itertools import chain
 from queue import SimpleQueue
 
 import pytest
@@ -32,11 +33,11 @@ def product(stream: str, sample: int) -> GravityDataProduct:
     return made
 
 
-def reader_of(*lists: list[GravityDataProduct]) -> StreamReader:
+def reader_of(*lists: list[GravityDataProduct], max_gap: int = 0) -> StreamReader:
     arrived: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
     for products in lists:
         arrived.put(products)
-    return StreamReader(arrived, lateness=0.01)
+    return StreamReader(arrived, lateness=0.01, max_gap=max_gap)
 
 
 def test_points_looked_at_to_learn_the_streams_are_not_lost():
@@ -44,7 +45,7 @@ def test_points_looked_at_to_learn_the_streams_are_not_lost():
     everything = [product(stream, sample) for sample in range(100) for stream in ("b", "a")]
     reader = reader_of(everything[:7], everything[7:90], everything[90:])
     assert reader.streams(at_least=2) == ("a", "b")
-    samples = reader.samples(("a", "b"))
+    samples = chain.from_iterable(reader.samples(("a", "b")))
     assert [next(samples).values for _ in range(100)] == [(float(n), float(n)) for n in range(100)]
 
 
@@ -86,11 +87,46 @@ def test_what_is_amiss_is_said(capsys: pytest.CaptureFixture[str]):
     everything[6:6] = [strange, product("c", 3)]
     everything[60:60] = [everything[40]]
     reader = reader_of(everything)
-    samples = reader.samples(("a", "b"))
-    assert len([next(samples) for _ in range(59)]) == 59
+    assert len(next(reader.samples(("a", "b")))) == 59
     assert capsys.readouterr().out.splitlines() == [
         "a message is no DataPointPB; ignored",
         "an unknown stream 'c' arrives; it is ignored",
         "a sample is incomplete, it lacks b; dropped",
-        "a point of b came twice or too late; dropped",
+        "a point came twice or too late; dropped",
     ]
+
+
+def test_points_that_are_filled_in_are_said(capsys: pytest.CaptureFixture[str]):
+    everything = [product(stream, sample) for sample in range(60) for stream in ("a", "b")]
+    del everything[21]  # b of sample 10
+    reader = reader_of(everything, max_gap=1)
+    assert len(next(reader.samples(("a", "b")))) == 60
+    assert capsys.readouterr().out == "a point of b is missing; filled in from its neighbours\n"
+
+
+def test_all_windows_that_wait_come_at_once():
+    reader = reader_of(*([product(s, sample) for s in ("a", "b")] for sample in range(7)),
+                       [product(s, sample) for sample in range(7, 30) for s in ("a", "b")])  # fmt: skip
+    windows = reader.windows(("a", "b"), 5, 1)
+    assert [[w.number for w in next(windows)] for _ in range(4)] == [[5], [6], [7], list(range(8, 31))]
+
+
+def test_samples_too_irregular_for_a_window_are_said(capsys: pytest.CaptureFixture[str]):
+    """Twice as many samples as before, from a second publisher that does not know of the first."""
+    everything = [product(stream, 10 * sample) for sample in range(40) for stream in ("a", "b")]
+    for sample in range(40, 400):
+        everything += [product(stream, 10 * sample + offset) for offset in (0, 2) for stream in ("a", "b")]
+    regular = [product(stream, 10 * sample) for sample in range(400, 500) for stream in ("a", "b")]
+    windows = reader_of(everything[:80], everything[80:400], everything[400:], regular).windows(("a", "b"), 20, 1)
+    assert len(next(windows)) == 21
+    while next(windows)[-1].number < 700:
+        pass
+    assert capsys.readouterr().out.startswith("no 20 samples in a row without a gap: are messages lost, or")
+
+
+def test_collecting_ends_when_nothing_arrives_any_more():
+    reader = reader_of([product(stream, sample) for sample in range(30) for stream in ("a", "b")])
+    samples = reader.samples(("a", "b"), patience=1)
+    assert len(next(samples)) == 30
+    with pytest.raises(UserError, match=r"nothing has arrived for 1 s, .* training_size in Gravity\.ini"):
+        next(samples)
