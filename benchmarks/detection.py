@@ -1,0 +1,189 @@
+"""How soon changes are found, and how often there is a false alarm: `python -m benchmarks.detection`.
+
+Streams cos(phase), a start phase for each, all phases growing by 0.05 a sample. Each seed trains on 2000 samples;
+the threshold comes from these alone. Then, at stride 1:
+
+- false alarms: 36,000 clean samples, an hour at 10 a second, from a start phase of its own for each seed;
+- changes: the last stream changes after 400 clean samples, at 12 start phases for each seed. A change is found if
+  an alarm begins within 400 samples of it, and its delay is the number of changed samples up to the alarm.
+
+Lost points are filled in or left out as in the detector (`SampleAssembler`), of which a fourteenth part or less of
+a second is spent waiting: delays count samples by their own time. The contender `pca` has the same windows and the
+same rule for the threshold, and principal components in the place of the autoencoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly.alarm import Alarm
+from anomaly.blame import blame
+from anomaly.points import Point
+from anomaly.samples import Sample, SampleAssembler
+from anomaly.windows import Window, WindowBuilder
+from benchmarks import contenders
+from benchmarks.contenders import Detector
+
+N_STEPS = 20
+STEP = 0.05  # growth of a phase a sample
+RATE = 10  # samples a second
+TRAINING, CLEAN, BEFORE, AFTER = 2000, 36_000, 400, 400  # samples
+STARTS = 12  # start phases for each seed and change
+MAX_GAP, LATENESS = 2, 1.0  # as in Gravity.ini
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Streams to train on: `shape` of each phase's cosine, and what is done to the values and points."""
+
+    name: str
+    n_streams: int = 2
+    noise: float = 0.0
+    lost: float = 0.0
+    scale: tuple[float, float] = (1.0, 0.0)  # factor and offset of the first stream
+    nonlinear: bool = False  # the last stream is tanh(3 cos p)
+
+
+CASES = (
+    Case("as shipped"),
+    Case("noise 0.05", noise=0.05),
+    Case("1 % of points lost", lost=0.01),
+    Case("5 % of points lost", lost=0.05),
+    Case("tanh(3 cos p)", nonlinear=True),
+    Case("one × 1000 + 5000", scale=(1000.0, 5000.0)),
+    Case("4 streams", n_streams=4),
+    Case("8 streams", n_streams=8),
+)
+
+
+class Change(NamedTuple):
+    """What happens to the last stream: its phase, its values."""
+
+    name: str
+    phase: Callable[[Array], Array] = lambda since: np.zeros_like(since)
+    factor: float = 1.0
+    frozen: bool = False
+
+
+CHANGES = (
+    Change("increment × 2", lambda since: STEP * since),
+    Change("increment × 1.1", lambda since: 0.1 * STEP * since),
+    Change("increment × 1.02", lambda since: 0.02 * STEP * since),
+    Change("phase + 0.3", lambda since: np.full_like(since, 0.3)),
+    Change("amplitude + 5 %", factor=1.05),
+    Change("frozen", frozen=True),
+)
+
+
+def values(case: Case, start: float, count: int, change: Change | None, random: np.random.Generator) -> Array:
+    """Return `count` samples, shape (count, n_streams); the change comes after the first BEFORE."""
+    steps = np.arange(count, dtype=np.float64)
+    offsets = -np.pi / 2 * np.arange(case.n_streams)[::-1] / max(1, case.n_streams - 1)  # the first is a sine for two
+    phases = start + offsets + STEP * steps[:, None]
+    if change:
+        phases[BEFORE:, -1] += change.phase(steps[BEFORE:] - BEFORE + 1)
+    streams = np.cos(phases)
+    if case.nonlinear:
+        streams[:, -1] = np.tanh(3 * streams[:, -1])
+    if change:
+        streams[BEFORE:, -1] = streams[BEFORE - 1, -1] if change.frozen else change.factor * streams[BEFORE:, -1]
+    streams += case.noise * random.normal(size=streams.shape)
+    streams[:, 0] = streams[:, 0] * case.scale[0] + case.scale[1]
+    return streams
+
+
+def cut(case: Case, samples: Array, random: np.random.Generator) -> tuple[Array, Array]:
+    """Return all windows, shape (n, N_STEPS, n_streams), and the number of the sample that each ends with."""
+    if not case.lost:
+        cut = np.lib.stride_tricks.sliding_window_view(samples, N_STEPS, axis=0).transpose(0, 2, 1)
+        return cut, np.arange(N_STEPS - 1, len(samples))
+    kept = random.random(samples.shape) >= case.lost
+    names = [f"s{column}" for column in range(case.n_streams)]
+    assembler = SampleAssembler(names, LATENESS, max_gap=MAX_GAP)
+    arrived = (
+        Point(names[column], round(1e6 * (number + 1) / RATE), float(samples[number, column]))
+        for number, column in zip(*np.nonzero(kept), strict=True)
+    )
+    assembled: list[Sample] = [sample for point in arrived for sample in assembler.add(point)]
+    builder = WindowBuilder(N_STEPS, 1)
+    windows: list[Window] = [window for sample in assembled if (window := builder.add(sample))]
+    numbers = np.array([round(window.timestamp * RATE / 1e6) - 1 for window in windows])
+    return np.array([window.values for window in windows], np.float64), numbers
+
+
+class Found(NamedTuple):
+    """When an alarm began, in changed samples (NaN: not at all), and who was blamed (-1: no single stream)."""
+
+    delay: float
+    blamed: float
+
+
+def detect(case: Case, detector: Detector, change: Change, start: float, random: np.random.Generator) -> Found:
+    """Return what is found of a change."""
+    windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
+    alarm = Alarm(detector.normal, stride=1)
+    errors = detector.errors(windows)
+    for index, number in enumerate(numbers):
+        if alarm.judge(errors[index]).changed and number >= BEFORE:
+            blamed = None
+            if detector.scorer:
+                blamed = blame(errors[index], detector.scorer.repaired(windows[index]), detector.normal.typical)
+            return Found(number - BEFORE + 1, blamed.column if blamed else -1)
+    return Found(np.nan, -1)
+
+
+def false_alarms(case: Case, detector: Detector, start: float, random: np.random.Generator) -> int:
+    """Return how many alarms begin in an hour without a change."""
+    windows, _ = cut(case, values(case, start, CLEAN, None, random), random)
+    alarm = Alarm(detector.normal, stride=1)
+    verdicts = [alarm.judge(errors) for errors in detector.errors(windows)]
+    return sum(verdict.alarm and verdict.changed for verdict in verdicts)
+
+
+def measure(case: Case, kind: str, seeds: int) -> None:
+    """Train `seeds` detectors and print a row for each change."""
+    false: list[int] = []
+    found: dict[str, list[Found]] = {change.name: [] for change in CHANGES}
+    for seed in range(seeds):
+        random = np.random.default_rng(1000 + seed)
+        training, _ = cut(case, values(case, random.uniform(0, 2 * np.pi), TRAINING, None, random), random)
+        detector = contenders.autoencoder(training, seed) if kind == "autoencoder" else contenders.pca(training)
+        false.append(false_alarms(case, detector, random.uniform(0, 2 * np.pi), random))
+        for change in CHANGES:
+            starts = random.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(STARTS) / STARTS
+            found[change.name] += [detect(case, detector, change, start, random) for start in starts]
+    print(
+        f"\n{case.name}, {kind}: {sum(false)} false alarms in {seeds} hours, {sum(f > 0 for f in false)} seeds with any"
+    )
+    for name, all_found in found.items():
+        delays, blamed = np.array(all_found).T
+        right, none = blamed == case.n_streams - 1, blamed == -1
+        seen = np.isfinite(delays)
+        delay = f"{np.median(delays[seen]):6.0f}{delays[seen].max():7.0f}" if seen.any() else "     -      -"
+        who = f"{right[seen].mean():9.1%}{none[seen].mean():9.1%}" if kind == "autoencoder" and seen.any() else ""
+        print(f"{name:>18}{seen.sum():6}/{len(seen)}{delay}{who}", flush=True)
+
+
+def main() -> None:
+    """Read the command line and print the tables."""
+    parser = argparse.ArgumentParser(description="Detection, delay and false alarms at stride 1.")
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--cases", default="", help="only cases whose name contains this")
+    arguments = parser.parse_args()
+    print("              change  found  median  worst   (delay in samples)  right stream blamed, no stream blamed")
+    for case in CASES:
+        if arguments.cases in case.name:
+            for kind in ("autoencoder", "pca"):
+                measure(case, kind, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
