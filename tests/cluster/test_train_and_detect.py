@@ -106,12 +106,13 @@ class Counter(GravitySubscriber):
 
 def test_scores_go_on_after_a_stall_and_with_another_publisher(folder: Folder):
     """What arrives while the detector is stopped waits for it; the samples of two publishers share no window."""
+    folder.configure(sample_rate=200)
     folder.directory()
     detector = folder.node("AnomalyDetector.py", "detect")
     first = folder.node("DataPublisher.py")
     detector.prints("MSE = ")
 
-    stall = 1000  # samples
+    stall = 200  # samples
     with GravityNode(ini=folder.path / "Gravity.ini") as node:
         assert node.init("TestCounter") == gravity.SUCCESS
         counter = Counter()
@@ -120,9 +121,9 @@ def test_scores_go_on_after_a_stall_and_with_another_publisher(folder: Folder):
         before = len(windows_of(detector))
         points = counter.points
         eventually(lambda: counter.points > points + 2 * stall)
-        assert len(windows_of(detector)) < before + 10  # no more than what was on its way here
+        assert len(windows_of(detector)) < before + 5  # no more than what was on its way here
     detector.process.send_signal(signal.SIGCONT)
-    eventually(lambda: len(windows_of(detector)) > before + 10 + stall / 20)
+    eventually(lambda: len(windows_of(detector)) > before + 5 + stall / 20)
     scored = windows_of(detector)
     assert [int(m[2]) for m in scored] == list(range(1, 20 * len(scored), 20))
     assert max(float(m[4]) for m in scored) < 1e-3
