@@ -72,9 +72,7 @@ def needs_directory() -> bool:
         transport.close()
     print(f"Using the Service Directory that answers at {directory.url}", flush=True)
     for other in others:  # perhaps a dead one: a directory does not notice that
-        print(
-            f"{channel} is published at {other.url} already; if that publisher runs, stop it first", flush=True
-        )
+        print(f"{channel} is published at {other.url} already; if that publisher runs, stop it first", flush=True)
     return False
 
 
