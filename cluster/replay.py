@@ -12,11 +12,12 @@ from itertools import chain
 from typing import NamedTuple
 
 from cluster.errors import UserError
-from cluster.notices import Notices
+from cluster.notices import INTERVAL, Notices
 from cluster.table import microseconds, number, read
 
 LOOK_AHEAD = 20  # rows in which each column must have a number: the detector learns its streams from as many
 LEAST_ROWS = 2
+SAID_ONE_BY_ONE = 20  # bad cells and rows; of later ones some, and at the end how many there were
 
 
 class Row(NamedTuple):
@@ -51,7 +52,9 @@ class Replay:
         self._file = file
         self._time_column = time_column
         self._rows = rows
+        self._say = say
         self._notices = Notices(say)
+        self._bad = 0
         self._wrong: dict[str, str] = {}  # what was said first of each kind
         self._before = -1  # the last row's time
         table = read(file, delimiter)
@@ -62,7 +65,9 @@ class Replay:
         self._ahead = self._look_ahead()
 
     def __iter__(self) -> Iterator[Row]:
-        return (row for row in chain(self._ahead, self._parsed) if row)
+        yield from (row for row in chain(self._ahead, self._parsed) if row)
+        if self._bad > SAID_ONE_BY_ONE:
+            self._say(f"{self._file}: {self._bad} cells or rows could not be used")
 
     def _read_header(self, table: Iterator[tuple[int, list[str]]]) -> list[str]:
         line, header = next(table, (1, []))
@@ -78,7 +83,7 @@ class Replay:
     def _check_names(self, *names: str) -> None:
         for name in names:
             if name not in self._header:
-                known = textwrap.shorten(", ".join(self._header), 300)
+                known = textwrap.shorten(", ".join(map(repr, self._header)), 300)
                 raise UserError(
                     f"{self._file} has no column {name!r}, but {known}; choose of these, or a --delimiter"
                 )
@@ -108,7 +113,8 @@ class Replay:
         kinds = [f"column {name}" for name in self.columns if name in lacking]
         reason = next(self._wrong[kind] for kind in [*kinds, *self._wrong] if kind in self._wrong)
         raise UserError(
-            f"{reason}, and up to row {last} it is no better; mend it, or choose with --columns, --time or --rows"
+            f"{reason}; rows {first}-{last} hold too little to begin with: mend them, or choose with --columns, "
+            "--time or --rows"
         )
 
     def _parse(self, table: Iterator[tuple[int, list[str]]]) -> Iterator[Row | None]:
@@ -142,16 +148,18 @@ class Replay:
                 values[name] = number(row[name])
             except ValueError:
                 wrong = _quoted(row[name]) + (" is no finite number (float32)" if row[name] else "")
-                self._say(f"column {name}", f"{place}, column {name}: {wrong}; no point of {name} there")
+                self._complain(f"column {name}", f"{place}, column {name}: {wrong}; no point of {name} there")
         return Row(timestamp, values)
 
     def _skip(self, kind: str, text: str) -> Row | None:
-        self._say(kind, f"{text}; the row is left out")
+        self._complain(kind, f"{text}; the row is left out")
         return None
 
-    def _say(self, kind: str, text: str) -> None:
+    def _complain(self, kind: str, text: str) -> None:
         self._wrong.setdefault(kind, text)
-        self._notices.add(time.monotonic(), kind, text)
+        self._bad += 1
+        apart = INTERVAL * min(self._bad, SAID_ONE_BY_ONE)  # so far apart the first ones are all said
+        self._notices.add(time.monotonic() + apart, kind, text)
 
 
 def _holds(parse: Callable[[str], object], text: str) -> bool:
