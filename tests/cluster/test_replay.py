@@ -59,7 +59,6 @@ PLAIN = "a,b\n1,2\n3,4\n"
         "\n\na,b\n\n1,2\n\n3,4\n\n\n",
         "a,b\n1,2,\n3,4,,\n",
         ",a,b\n0,1,2\n1,3,4\n",
-        'a;b;"x,y,z,u"\n1;2;\n3;4;\n'.replace(';"x,y,z,u"', "").replace("2;", "2").replace("4;", "4"),
     ],
 )
 def test_the_same_table_in_many_dialects(csv, content: str):
@@ -169,7 +168,8 @@ def test_bad_cells_and_rows_are_named_and_cost_no_more_than_themselves(csv):
         "data.csv, row 3 (line 4), column b: 'oops' is no finite number (float32); no point of b there",
         "data.csv, row 4 (line 5), column t: '3' is not later than the row before; the row is left out",
         "data.csv, row 5 (line 6), column t: '2.5' is not later than the row before; the row is left out (2 so far)",
-        "data.csv, row 6 (line 8), column t: 'soon' is no time (ISO 8601, or seconds since 1970); the row is left out",
+        "data.csv, row 6 (line 8), column t: 'soon' is no time (ISO 8601, or seconds since 1970); "
+        "the row is left out",
         "data.csv, row 7 (line 9) has 4 cells, but the header has 3; the row is left out",
         "data.csv, row 8 (line 10), column b: an empty cell; no point of b there (2 so far)",
         "data.csv, row 9 (line 11), column b: '1e39' is no finite number (float32); no point of b there (3 so far)",
@@ -196,16 +196,16 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
         ("a,b\n1,2\n", {}, "data.csv has only one row to replay, row 1; 2 are the least"),
         (PLAIN, {"rows": (2, None)}, "data.csv has only one row to replay, row 2"),
         (PLAIN, {"rows": (3, None)}, "data.csv has no row 3 below its header"),
-        ("1,2\n3,4\n5,6\n", {}, "data.csv, line 1 has no column names but values; put a line with the names above it"),
+        ("1,2\n3,4\n5,6\n", {}, "data.csv, line 1 has no column names but values; put a line with the names"),
         ("\n2024-01-01T00:00,2\n3,4\n", {}, "data.csv, line 2 has no column names but values"),
         (PLAIN, {"columns": ["a", "c"]}, "data.csv has no column 'c', but 'a', 'b'; choose of these"),
         (PLAIN, {"time_column": "t"}, "data.csv has no column 't', but 'a', 'b'; choose of these"),
         (PLAIN, {"delimiter": ";", "columns": ["a"]}, "data.csv has no column 'a', but 'a,b'; choose of these"),
         ("a,a\n1,2\n3,4\n", {}, "data.csv has more than one column 'a'; rename them"),
         ("t\n1\n2\n", {"time_column": "t"}, "data.csv has no column but 't'; add one with values"),
-        ("a,b\n1,on\n3,off\n", {}, "row 1 (line 2), column b: 'on' is no finite number (float32); no point of b there; "
-                                   "rows 1-2 hold too little to begin with: mend them, or choose with --columns"),
-        ("a,b\n" + "1,\n" * 99 + "1,1\n", {}, "row 1 (line 2), column b: an empty cell; no point of b there; rows 1-20"),
+        ("a,b\n1,on\n3,off\n", {}, "row 1 (line 2), column b: 'on' is no finite number (float32); no point of "
+                                   "b there; rows 1-2 hold too little to begin with: mend them, or choose"),
+        ("a,b\n" + "1,\n" * 99 + "1,1\n", {}, "column b: an empty cell; no point of b there; rows 1-20 hold"),
         ("t,a\n3,1\n2,1\n1,1\n", {"time_column": "t"}, "row 2 (line 3), column t: '2' is not later than"),
         ("t,a\nx,1\ny,1\n", {"time_column": "t"}, "row 1 (line 2), column t: 'x' is no time"),
         ("a\nx\n1\n", {}, "row 1 (line 2), column a: 'x' is no finite number"),
@@ -245,16 +245,16 @@ def test_a_pipe_that_is_never_closed_is_read_no_further_than_necessary(csv):
 
 
 def test_a_file_of_megabytes_is_not_held_in_memory(csv):
-    file = csv("t,a\n" + "".join(f"{n},{n}.000000\n" for n in range(150_000)))
+    file = csv("t,note,a\n" + "".join(f"{n},{'x' * 2000},{n}\n" for n in range(1000)))
     size = Path(file).stat().st_size
     assert size > 2_000_000
     tracemalloc.start()
     try:
-        count = sum(1 for _ in Replay(file, time_column="t", say=quiet))
+        count = sum(1 for _ in Replay(file, ["a"], "t", say=quiet))
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert count == 150_000 and peak < size / 4
+    assert count == 1000 and peak < size / 10
 
 
 class Clock:
@@ -292,7 +292,7 @@ def test_rows_with_times_keep_them_and_come_at_the_speed(clock: Clock, capsys: p
 def test_a_time_centuries_away_can_be_waited_for(clock: Clock):
     rows = [Row(0, {}), Row(20_000_000_000_000_000, {})]
     assert len(list(pacing.at_own_times(rows, speed=1))) == 2
-    assert max(clock.slept) <= 3600 and clock.now == pytest.approx(2e10)
+    assert max(clock.slept) <= 1e6 and clock.now == pytest.approx(2e10)
 
 
 def test_rows_without_times_are_stamped_by_the_clock_also_where_one_is_empty(clock: Clock):
