@@ -47,8 +47,7 @@ def main(options: argparse.Namespace) -> None:
             publish(node, channel, stream, timestamp, value)
         count += bool(values)
     print(f"{options.csv} has ended: {count} samples published")
-    time.sleep(LAST_MESSAGES_TIME)
-    node.unregisterDataProduct(channel)
+    time.sleep(LAST_MESSAGES_TIME)  # and not unregistered: a subscriber that lags would drop what it has yet to read
 
 
 def publish(node: GravityNode, channel: str, stream: str, timestamp: int, value: float) -> None:

@@ -4,6 +4,7 @@ import argparse
 import itertools
 import math
 import os
+import threading
 import time
 import tracemalloc
 from collections.abc import Iterator
@@ -350,15 +351,18 @@ def test_options():
 
 
 class Listener:
-    """A subscriber that keeps all points."""
+    """A subscriber that keeps all points; it receives nothing while `free` is not set."""
 
     def __init__(self) -> None:
         from gravity import GravityNode, GravitySubscriber, gravity
 
         received: list[Point] = []
+        self.free = free = threading.Event()
+        free.set()
 
         class Receiver(GravitySubscriber):
             def subscriptionFilled(self, dataProducts):
+                free.wait()
                 received.extend(points.decode(product.data) for product in dataProducts)
 
         self.points = received
@@ -387,6 +391,7 @@ def listen(cluster: Folder):
 
     yield start
     for listener in listeners:
+        listener.free.set()
         listener.node.close()
 
 
@@ -402,6 +407,17 @@ def test_a_subscriber_gets_every_point_with_its_own_time(cluster: Folder, listen
     eventually(lambda: len(listener.points) >= 6000, 5)
     expected = [[Point("p", n * 100_000, float(n)), Point("q", n * 100_000, -n / 4)] for n in range(1, 3001)]
     assert listener.points == list(itertools.chain(*expected))
+
+
+def test_a_subscriber_that_stalls_until_the_publisher_has_gone_gets_every_point(cluster: Folder, listen):
+    Path("own.csv").write_text("when,p\n" + "".join(f"{n},{n}\n" for n in range(1, 1501)))
+    listener = listen()
+    listener.free.clear()
+    publisher = cluster.node("DataPublisher.py", "--csv", "own.csv", "--time", "when", "--speed", "1e9")
+    assert publisher.wait() == 0 and publisher.errors == []
+    listener.free.set()
+    eventually(lambda: len(listener.points) >= 1500, 5)
+    assert [p.value for p in listener.points] == list(range(1, 1501))
 
 
 def test_chosen_columns_and_rows_at_a_rate_stamped_by_the_clock(cluster: Folder, listen):
