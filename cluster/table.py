@@ -1,0 +1,75 @@
+"""A CSV file as cells, and what the cells mean; the file is read line by line."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain
+
+from cluster.errors import UserError
+
+DELIMITERS = ",;\t|"
+LONGEST_LINE = 1 << 20  # characters; what has longer lines is no table and must not fill the memory
+FLOAT32_MAX = 3.4028234663852886e38
+TIME_END = 2.5e11  # seconds, in the year 9892; milliseconds taken for seconds come out later than that
+
+
+def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not blank: the line on which each begins, and its cells without outer blanks.
+
+    `delimiter`: by default the one that the first line has most of. Raises UserError if the file cannot be read on.
+    """
+    lines = _lines(file)
+    blank, head = 0, next(lines, "")
+    while head and not head.strip():
+        blank, head = blank + 1, next(lines, "")
+    unquoted = re.sub('"[^"]*"', "", head)
+    reader = csv.reader(
+        chain([head], lines), delimiter=delimiter or max(DELIMITERS, key=unquoted.count), skipinitialspace=True
+    )
+    begin = blank + 1
+    try:
+        for cells in reader:
+            if any(cells) or len(cells) > 1:
+                yield begin, [cell.strip() for cell in cells]
+            begin = blank + reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{file}, line {begin}: {error}; is a quotation mark left open there?") from None
+
+
+def _lines(file: str) -> Iterator[str]:
+    try:
+        with open(file, encoding="utf-8-sig", errors="replace", newline="") as text:
+            while line := text.readline(LONGEST_LINE):
+                if len(line) == LONGEST_LINE:
+                    raise UserError(f"{file} has a line of {LONGEST_LINE} characters; is it a CSV file?")
+                yield line
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}); check the name given to --csv") from None
+
+
+def number(text: str) -> float:
+    """Return `text` as a number; raise ValueError if it is none that is finite and within float32."""
+    value = float(text)
+    if not abs(value) <= FLOAT32_MAX or "_" in text:  # not a number compares false
+        raise ValueError(text)
+    return value
+
+
+def microseconds(text: str) -> int:
+    """Return a time as microseconds since the epoch; raise ValueError if it is none, or is before or far after it.
+
+    `text`: seconds since the epoch, or ISO 8601, which is local time unless it names its zone.
+    """
+    try:
+        seconds = number(text)
+    except ValueError:
+        try:
+            seconds = datetime.fromisoformat(text).timestamp()
+        except OverflowError:  # at the calendar's ends
+            seconds = -1
+    if not 0 <= seconds < TIME_END:
+        raise ValueError(text)
+    return round(seconds * 1e6)
