@@ -11,6 +11,7 @@ import cluster.interruptible  # noqa: F401  before all that takes time to import
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from enum import Enum, auto
@@ -30,7 +31,6 @@ from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
 COMPONENT_ID = "AnomalyDetector"
 N_STEPS = 20  # samples in a window
-PATIENCE = 20  # seconds without a point until collecting is given up
 
 
 class TrainingState(Enum):
@@ -64,6 +64,7 @@ def main(mode: str) -> None:
         max_gap=settings.integer("max_gap", 2, at_least=0),
         tolerance=settings.number("tolerance", 0.0, at_least=0),
     )
+    signal.signal(signal.SIGUSR1, lambda *_: receiver.arrived.put(None))  # train.sh, detect.sh: a file has ended
     check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
     if mode == "train":
         train(settings, reader, lambda: node.unsubscribe(channel, receiver))
@@ -81,9 +82,13 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
-    arriving = chain.from_iterable(reader.samples(streams, PATIENCE))
+    arriving = chain.from_iterable(reader.samples(streams))
     samples = list(counted(arriving, training_size, "samples collected"))
     unsubscribe()
+    if len(samples) < training_size:
+        raise UserError(
+            f"the data have ended after {len(samples)} samples; set training_size in Gravity.ini to fewer"
+        )
     training_windows, gaps = windows(samples, N_STEPS)
     if not len(training_windows):
         raise UserError(f"{training_size} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")

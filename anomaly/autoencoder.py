@@ -13,14 +13,16 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import ArrayLike, NDArray
 
+from anomaly.linear import Components
 from anomaly.training import train
 
 UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
 LARGEST_CODE = 128  # of the linear path: keeps the cost of a window linear in its size
-LARGEST_BATCH = 32
+LEAST_SPREAD = 1e-3  # of the largest component's: what varies less stays as small in the code as that makes it
+LARGEST_BATCH = 16
 STEPS = 30  # of training in an epoch, at least: fewer windows make smaller batches, not less training
-LEARNING_RATE = 0.03
+LEARNING_RATE = 0.02
 REPAIRS = 3  # passes of replacing a stream by its reconstruction
 CHUNK = 1024  # windows scored at once: bounds the memory
 
@@ -48,12 +50,12 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     code = layers.Dense(CODE, activation="tanh", name="code")(code)
     code = layers.RepeatVector(n_steps, name="repeat")(code)
     shape = layers.LSTM(UNITS, return_sequences=True, name="decoder")(code)
-    # Silent at first, so that the linear path settles and the LSTM learns what that leaves.
+    # Both paths are silent at first, so that neither has to unlearn what it never knew.
     shape = layers.Dense(n_streams, kernel_initializer="zeros", name="decoded")(shape)
 
     linear = layers.Flatten(name="flatten")(normal)
     linear = layers.Dense(code_size(n_steps, n_streams), name="linear_code")(linear)
-    linear = layers.Dense(n_steps * n_streams, name="linear_decoded")(linear)
+    linear = layers.Dense(n_steps * n_streams, kernel_initializer="zeros", name="linear_decoded")(linear)
     linear = layers.Reshape((n_steps, n_streams), name="unflatten")(linear)
 
     reconstruction = layers.Add(name="normalised_reconstruction")([shape, linear])
@@ -105,12 +107,28 @@ def fit(
         layer.set_weights([mean, variance, np.array(len(x))])
         layer.finalize_state()
 
+    normal = keras.ops.convert_to_numpy(normalise(x))
     # What lies between the two, so that the loss is in normalised units: a model that shares the weights.
     core = keras.Model(normalise.output, denormalise.input)
+    _start_at_components(core.get_layer("linear_code"), normal)
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * -(-len(x) // batch_size))
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
-    normal = keras.ops.convert_to_numpy(normalise(x))
     return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, seed=seed, verbose=verbose)
+
+
+def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> None:
+    """Let the linear code begin as the windows' principal components, each with a standard deviation of one.
+
+    From such a code the decoder learns in a few steps also what varies little, while from a random one the large
+    rhythms of a window hide its small ones from gradient descent (LeCun et al., "Efficient BackProp", 1998).
+    """
+    flat = normal.reshape(len(normal), -1).astype(np.float64)
+    components = Components(flat, code.units)
+    kernel = np.zeros((flat.shape[1], code.units))
+    largest = components.spread.max(initial=0)
+    if largest > 0:
+        kernel[:, : len(components.spread)] = components.basis / np.maximum(components.spread, LEAST_SPREAD * largest)
+    code.set_weights([kernel, -components.mean @ kernel])
 
 
 class Scorer:

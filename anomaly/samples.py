@@ -6,6 +6,7 @@ repeated costs the samples that it belongs to and never shifts one stream agains
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
@@ -96,6 +97,11 @@ class SampleAssembler:
                 return []
             values = self._near(time, column) or self._open(time)
         values[column] = point.value
+        return self._complete()
+
+    def rest(self) -> list[Sample]:
+        """Return the samples that have waited for what will not come any more."""
+        self._newest = sys.maxsize
         return self._complete()
 
     def _near(self, time: int, column: int) -> list[float | None] | None:

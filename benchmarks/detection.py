@@ -160,9 +160,7 @@ def measure(case: Case, kind: str, seeds: int) -> None:
         for change in CHANGES:
             starts = random.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(STARTS) / STARTS
             found[change.name] += [detect(case, detector, change, start, random) for start in starts]
-    print(
-        f"\n{case.name}, {kind}: {sum(false)} false alarms in {seeds} hours, {sum(f > 0 for f in false)} seeds with any"
-    )
+    print(f"\n{case.name}, {kind}: {sum(false)} false alarms in {seeds} hours, in {sum(f > 0 for f in false)} seeds")
     for name, all_found in found.items():
         delays, blamed = np.array(all_found).T
         right, none = blamed == case.n_streams - 1, blamed == -1

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import output
+from cluster import output, replay_options
 from cluster.errors import UserError
 from cluster.lifeline import Lifeline
 from cluster.settings import INI, positive
@@ -27,25 +27,27 @@ from gravity import config
 from gravity.directory_client import DirectoryClient, NoDirectory
 from gravity.io import Transport, TransportError
 
+ANOMALY_START = 500  # sample, unless the user says another
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
+Processes = dict[str, asyncio.subprocess.Process]  # by a node's name
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
 class Node:
-    """A program of the cluster; `owns_terminal` if its lines need no mark."""
+    """A program of the cluster: `owns_terminal` if its lines need no mark, `finite` if it may end first."""
 
     name: str
     command: list[str]
     owns_terminal: bool = False
+    finite: bool = False
 
 
-def cluster(mode: str, anomaly_start: int | None) -> list[Node]:
-    """Return the nodes to start, in this order."""
+def cluster(mode: str, publisher: list[str], *, finite: bool) -> list[Node]:
+    """Return the nodes to start, in this order; `publisher` are the publisher's arguments."""
     python = sys.executable
-    publisher = [python, "DataPublisher.py"] + ([str(anomaly_start)] if anomaly_start else [])
     nodes = [
-        Node("DataPublisher", publisher),
+        Node("DataPublisher", [python, "DataPublisher.py", *publisher], finite=finite),
         Node("AnomalyDetector", [python, "AnomalyDetector.py", mode], owns_terminal=True),
     ]
     if needs_directory():
@@ -95,16 +97,23 @@ async def supervise(nodes: list[Node], windows: Windows | None, lifeline: Lifeli
         loop.add_signal_handler(number, stop, 128 + number)
     _call_when_nobody_reads(stop, 1)
     running: dict[asyncio.Task[int], Node] = {}
+    started: Processes = {}
     try:
         for node in nodes:
             in_window = windows and not node.owns_terminal
-            run = windows.run(node.name, node.command) if windows and in_window else run_here(node, lifeline)
+            run = windows.run(node.name, node.command) if windows and in_window else run_here(node, lifeline, started)
             running[asyncio.create_task(run)] = node
-        await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
-        if stopped.done():
-            return stopped.result()
-        task = next(task for task in running if task.done())
-        return ending(running[task], task.result())
+        while True:
+            await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+            if stopped.done():
+                return stopped.result()
+            task = next(task for task in running if task.done())
+            node = running.pop(task)
+            if not (node.finite and task.result() == 0):
+                return ending(node, task.result())
+            for other in running.values():
+                if other.owns_terminal and other.name in started:
+                    started[other.name].send_signal(signal.SIGUSR1)  # the data have ended
     finally:
         for task in running:
             task.cancel()
@@ -133,8 +142,8 @@ def ending(node: Node, code: int) -> int:
     return code if code in (1, 2) else 1
 
 
-async def run_here(node: Node, lifeline: Lifeline) -> int:
-    """Run a node in this terminal and return its exit code; when cancelled, end it."""
+async def run_here(node: Node, lifeline: Lifeline, started: Processes) -> int:
+    """Run a node in this terminal and return its exit code; when cancelled, end it. Adds it to `started`."""
     pipe = None if node.owns_terminal else asyncio.subprocess.PIPE
     # In a session of its own, so that Ctrl-C reaches this program alone, which then ends all nodes alike.
     process = await asyncio.create_subprocess_exec(
@@ -143,6 +152,7 @@ async def run_here(node: Node, lifeline: Lifeline) -> int:
     )  # fmt: skip
     try:
         lifeline.add(-process.pid)
+        started[node.name] = process
         if process.stdout:
             async for line in process.stdout:
                 print(f"[{node.name}] {line.decode(errors='replace').rstrip()}", flush=True)
@@ -164,18 +174,26 @@ async def end(process: asyncio.subprocess.Process) -> None:
 def main() -> int:
     """Run the cluster that the command line asks for; return the exit code."""
     mode = sys.argv[1]
-    parser = argparse.ArgumentParser(prog=f"{mode}.sh")
+    parser = argparse.ArgumentParser(prog=f"{mode}.sh", allow_abbrev=False)
     parser.add_argument("--windows", action="store_true", help="give each node a window of its own")
     if mode == "detect":
         parser.add_argument(
-            "anomaly_start", metavar="ANOMALY_START", nargs="?", type=positive, default=500,
-            help="the sample with which the anomaly begins (500)",
+            "anomaly_start", metavar="ANOMALY_START", nargs="?", type=positive,
+            help=f"the sample with which the anomaly begins ({ANOMALY_START})",
         )  # fmt: skip
+    replay_options.add(parser)
+    parser.set_defaults(anomaly_start=None)
     arguments = parser.parse_args(sys.argv[2:])
+    replay_options.check(parser, arguments)
+    publisher = [argument for argument in sys.argv[2:] if argument != "--windows"]
+    if arguments.csv:
+        publisher += ["--csv", os.path.join(os.environ.get("CALLED_FROM", ""), arguments.csv)]  # the last one counts
+    elif mode == "detect" and not arguments.anomaly_start:
+        publisher += [str(ANOMALY_START)]
     try:
         with Lifeline() as lifeline:
             windows = find_windows(lifeline) if arguments.windows else None
-            nodes = cluster(mode, getattr(arguments, "anomaly_start", None))
+            nodes = cluster(mode, publisher, finite=bool(arguments.csv))
             return asyncio.run(supervise(nodes, windows, lifeline))
     except UserError as error:
         print(f"{mode}.sh: {error}", file=sys.stderr)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -23,7 +22,7 @@ LEARNING_TIMES = 20  # as many different times are looked at to learn which stre
 SILENCE = 5.0  # seconds without a point until that is said
 GAPS = 10  # in a row without a window between them, until that is said
 
-Arrived = SimpleQueue[list[GravityDataProduct]]
+Arrived = SimpleQueue[list[GravityDataProduct] | None]  # None: nothing more will come
 
 
 class StreamReader:
@@ -50,9 +49,9 @@ class StreamReader:
                 times.add(point.timestamp)
             if len(times) > LEARNING_TIMES:
                 if len(names) >= at_least:
-                    break
+                    return tuple(sorted(names))
                 self._say("few", f"only {', '.join(sorted(names))} arrives; waiting for {at_least} streams")
-        return tuple(sorted(names))
+        raise UserError(f"the data have ended after {len(times)} samples of {', '.join(sorted(names)) or 'nothing'}")
 
     def expect(self, streams: list[str] | None, n_streams: int, model_file: str) -> tuple[str, ...]:
         """Return the streams that a model was trained on, or those that arrive if it does not say (None).
@@ -71,7 +70,7 @@ class StreamReader:
         return expected
 
     def windows(self, streams: tuple[str, ...], n_steps: int, stride: int) -> Iterator[list[Window]]:
-        """Yield the windows that are complete, at least one, whenever there are any; for ever."""
+        """Yield the windows that are complete, at least one, whenever there are any, until the data end."""
         builder = WindowBuilder(n_steps, stride)
         gaps = 0  # when the last window was complete
         for samples in self.samples(streams):
@@ -86,15 +85,15 @@ class StreamReader:
                     0,
                 )
 
-    def samples(self, streams: tuple[str, ...], patience: float = math.inf) -> Iterator[list[Sample]]:
+    def samples(self, streams: tuple[str, ...]) -> Iterator[list[Sample]]:
         """Yield the samples of `streams` that are complete, in the order of time, whenever there are any.
 
-        Goes on for ever; raises UserError if nothing arrives for `patience` seconds.
+        Goes on until the data end, which those of a file do.
         """
         assembler = self._assembler(streams)
         known = frozenset(streams)
         looked_at, self._looked_at = self._looked_at, []
-        for points in chain(looked_at, self._receive(patience)):
+        for points in chain(looked_at, self._receive()):
             before = _counts(assembler)
             samples: list[Sample] = []
             for point in points:
@@ -105,6 +104,8 @@ class StreamReader:
             self._tell_losses(streams, before, _counts(assembler))
             if samples:
                 yield samples
+        if samples := assembler.rest():
+            yield samples
 
     def _tell_losses(self, streams: tuple[str, ...], before: _Counts, after: _Counts) -> None:
         if before == after:
@@ -119,7 +120,7 @@ class StreamReader:
         if count := after.late - before.late:
             self._say("late", "a point came twice or too late; dropped", count)
 
-    def _receive(self, patience: float = math.inf) -> Iterator[list[Point]]:
+    def _receive(self) -> Iterator[list[Point]]:
         """Yield the points that have arrived, whenever there are any."""
         silent_since = time.monotonic()
         while True:
@@ -127,14 +128,16 @@ class StreamReader:
                 products = self._arrived.get(timeout=1.0)
             except Empty:
                 silent = time.monotonic() - silent_since
-                if silent >= patience:
-                    raise UserError(
-                        f"nothing has arrived for {silent:.0f} s, but more samples are needed: start the publisher, "
-                        "or set a lower training_size in Gravity.ini"
-                    ) from None
                 if silent >= SILENCE:
-                    self._say("silence", f"nothing has arrived for {silent:.0f} s; is the publisher running?", 0)
+                    self._say(
+                        "silence",
+                        f"nothing has arrived for {silent:.0f} s; is the publisher running? "
+                        "If it is, and the Service Directory was restarted, restart the publisher, then this",
+                        0,
+                    )
                 continue
+            if products is None:
+                return
             if points := list(self._decoded(products)):
                 yield points
             silent_since = time.monotonic()
