@@ -6,10 +6,12 @@ repeated costs the samples that it belongs to and never shifts one stream agains
 
 from __future__ import annotations
 
+import math
 import sys
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from anomaly.points import Point
@@ -27,6 +29,9 @@ class Sample(NamedTuple):
     timestamp: int
     values: tuple[float, ...]
     after_gap: bool = False
+
+
+_Value = tuple[int, float]  # of a stream, at a time
 
 
 class _Rhythm:
@@ -56,8 +61,8 @@ class SampleAssembler:
     A complete sample is returned at once if it follows the one before at the usual distance. Else something
     may be on its way that belongs before it or into it, and it waits: until that has come, or until points
     more than `lateness` newer have. What is missing then counts as lost. Up to `max_gap` lost points of a
-    stream in a row are filled in on the straight line between their neighbours; nothing is filled in across
-    more. (A stream that is slower than the others is filled in between its points in any case.) A sample that
+    stream in a row are filled in on the cubic through the two neighbours on either side (the straight line if these
+    are not near); nothing is filled in across more. (A stream that is slower than the others is filled in between its points in any case.) A sample that
     still lacks a stream is dropped, and the next one is marked `after_gap`.
     """
 
@@ -84,7 +89,7 @@ class SampleAssembler:
         self._last: Sample | None = None
         self._rhythm = _Rhythm()  # of returned samples
         self._rhythms = [_Rhythm() for _ in self.streams]  # of each stream's points up to _done
-        self._last_values = [0.0] * len(self.streams)  # of these points
+        self._last_points: list[list[_Value]] = [[] for _ in self.streams]  # the last two of these
 
     def add(self, point: Point) -> list[Sample]:
         """Take a point; return the samples that are complete now. KeyError if its stream is not one of `streams`."""
@@ -129,6 +134,8 @@ class SampleAssembler:
             overdue = self._newest - time > self._lateness
             if not overdue and (None in values or not self._follows(time)):
                 break
+            if not self._follows(time) and self._open_lost(time):
+                continue
             filled = list(values)
             if None in values:
                 if self._may_be_filled_later(time, values):
@@ -136,7 +143,6 @@ class SampleAssembler:
                 self._fill(time, filled)
             known = tuple(value for value in filled if value is not None)
             if len(known) == len(values):
-                samples += self._ticks(time, known)
                 samples.append(self._returned(time, known))
             elif self._done >= 0:  # the very first sample may be half, if somebody subscribes between its points
                 self.dropped += 1
@@ -145,7 +151,7 @@ class SampleAssembler:
             for column, value in enumerate(values):
                 if value is not None:
                     self._rhythms[column].add(time)
-                    self._last_values[column] = value
+                    self._last_points[column] = [*self._last_points[column][-1:], (time, value)]
             del self._times[0], self._pending[time]
             self._done = time
         return samples
@@ -154,48 +160,43 @@ class SampleAssembler:
         """Return whether nothing can be missing between the sample before and one at `time`."""
         return not self._rhythm.usual or time - self._done <= GAP_FACTOR * self._rhythm.usual
 
-    def _next_point(self, column: int) -> tuple[int, float] | None:
-        for time in self._times:
-            value = self._pending[time][column]
-            if value is not None:
-                return time, value
-        return None
+    def _next_points(self, column: int) -> list[_Value]:
+        """Return the next two points of a stream that wait, or fewer."""
+        waiting = ((time, self._pending[time][column]) for time in self._times)
+        return list(islice(((time, value) for time, value in waiting if value is not None), 2))
 
     def _may_be_filled_later(self, time: int, values: list[float | None]) -> bool:
         """Return whether a stream that the sample at `time` lacks may go on soon enough to fill it in."""
         waited = self._newest - time - self._lateness
         return any(
-            value is None and waited <= (self._max_gap + 1) * rhythm.usual and self._next_point(column) is None
+            value is None and waited <= (self._max_gap + 1) * rhythm.usual and not self._next_points(column)
             for column, (value, rhythm) in enumerate(zip(values, self._rhythms, strict=True))
         )
 
     def _fill(self, time: int, values: list[float | None]) -> None:
         """Fill in the streams that `values` lacks, where points close enough lie before and after."""
         for column, rhythm in enumerate(self._rhythms):
-            after = self._next_point(column)
-            if values[column] is not None or after is None or rhythm.last is None or not rhythm.usual:
-                continue
-            if rhythm.lost(after[0]) <= self._max_gap:
-                part = (time - rhythm.last) / (after[0] - rhythm.last)
-                values[column] = self._last_values[column] + part * (after[1] - self._last_values[column])
-                self.filled[self.streams[column]] += 1
+            before, after = self._last_points[column], self._next_points(column)
+            if values[column] is None and before and after and rhythm.usual:
+                near = (self._max_gap + 1.5) * rhythm.usual
+                if after[0][0] - before[-1][0] <= near:
+                    outer = [
+                        p for p, q in ((before[0], before[-1]), (after[-1], after[0])) if 0 < abs(p[0] - q[0]) <= near
+                    ]
+                    values[column] = _through([before[-1], after[0], *outer], time)
+                    self.filled[self.streams[column]] += 1
 
-    def _ticks(self, time: int, values: tuple[float, ...]) -> list[Sample]:
-        """Return samples for the times before `time` at which no stream has a point, if they are few enough."""
-        last = self._last
-        if last is None or not self._rhythm.usual:
-            return []
+    def _open_lost(self, time: int) -> bool:
+        """Open samples for the times before `time` at which no stream has a point, if they are few enough."""
+        if not self._rhythm.usual or self._rhythm.last != self._done:
+            return False
         lost = self._rhythm.lost(time)
         if not 0 < lost <= self._max_gap:
-            return []
-        ticks = []
-        for tick in range(1, lost + 1):
-            part = tick / (lost + 1)
-            line = tuple(a + part * (b - a) for a, b in zip(last.values, values, strict=True))
-            ticks.append(self._returned(last.timestamp + round(part * (time - last.timestamp)), line))
-        for name in self.streams:
-            self.filled[name] += lost
-        return ticks
+            return False
+        start = self._done
+        for number in range(1, lost + 1):
+            self._open(start + round(number * (time - start) / (lost + 1)))
+        return True
 
     def _returned(self, time: int, values: tuple[float, ...]) -> Sample:
         """Return a sample, marked if it does not follow the one returned before it."""
@@ -218,6 +219,14 @@ class SampleAssembler:
         self._pending.clear()
         self._times.clear()
         self._rhythms = [_Rhythm() for _ in self.streams]
+        self._last_points = [[] for _ in self.streams]
         self._newest = self._done = -1
         self._late_since = None
         return True
+
+
+def _through(points: Sequence[_Value], time: int) -> float:
+    """Return the value at `time` of the polynomial through `points` (Lagrange's form)."""
+    return sum(
+        value * math.prod((time - other) / (at - other) for other, _ in points if other != at) for at, value in points
+    )
