@@ -60,10 +60,12 @@ class SampleAssembler:
 
     A complete sample is returned at once if it follows the one before at the usual distance. Else something
     may be on its way that belongs before it or into it, and it waits: until that has come, or until points
-    more than `lateness` newer have. What is missing then counts as lost. Up to `max_gap` lost points of a
-    stream in a row are filled in on the cubic through the two neighbours on either side (the straight line if these
-    are not near); nothing is filled in across more. (A stream that is slower than the others is filled in between its points in any case.) A sample that
-    still lacks a stream is dropped, and the next one is marked `after_gap`.
+    more than `lateness` newer have. What is missing then counts as lost.
+
+    Up to `max_gap` lost points of a stream in a row are filled in, on the cubic through the two neighbours on
+    either side (on the straight line if these are not near); nothing is filled in across more. A stream that is
+    slower than the others is filled in between its points in any case. A sample that still lacks a stream is
+    dropped, and the next one is marked `after_gap`.
     """
 
     def __init__(self, streams: Iterable[str], lateness: float, *, max_gap: int = 0, tolerance: float = 0.0) -> None:

@@ -7,9 +7,11 @@ the threshold comes from these alone. Then, at stride 1:
 - changes: the last stream changes after 400 clean samples, at 12 start phases for each seed. A change is found if
   an alarm begins within 400 samples of it, and its delay is the number of changed samples up to the alarm.
 
-Lost points are filled in or left out as in the detector (`SampleAssembler`), of which a fourteenth part or less of
-a second is spent waiting: delays count samples by their own time. The contender `pca` has the same windows and the
-same rule for the threshold, and principal components in the place of the autoencoder.
+Lost points are filled in or left out as in the detector (`SampleAssembler`), which waits for late points for a
+second: delays count samples by their own time, to which that is added where a point is lost.
+
+The contender `pca` has the same windows and the same rule for the threshold, and principal components in the place
+of the autoencoder.
 """
 
 from __future__ import annotations
@@ -131,12 +133,13 @@ def detect(case: Case, detector: Detector, change: Change, start: float, random:
     windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
     alarm = Alarm(detector.normal, stride=1)
     errors = detector.errors(windows)
+    begin = BEFORE - MAX_GAP if case.lost else BEFORE  # what is filled in just before a change knows of it
     for index, number in enumerate(numbers):
-        if alarm.judge(errors[index]).changed and number >= BEFORE:
+        if alarm.judge(errors[index]).changed and number >= begin:
             blamed = None
             if detector.scorer:
                 blamed = blame(errors[index], detector.scorer.repaired(windows[index]), detector.normal.typical)
-            return Found(number - BEFORE + 1, blamed.column if blamed else -1)
+            return Found(max(1, number - BEFORE + 1), blamed.column if blamed else -1)
     return Found(np.nan, -1)
 
 

@@ -118,6 +118,23 @@ def test_a_point_that_is_merely_late_is_not_filled_in():
     assert samples == assemble(points(range(60)))[0] and not any(assembler.filled.values())
 
 
+def test_what_is_filled_in_follows_the_curve_of_its_neighbours():
+    """A cubic exactly, with two neighbours on either side; a line with one."""
+
+    def curve(number: float) -> float:
+        return 0.001 * number**3 - 0.2 * number**2 + number
+
+    curved = [p._replace(value=curve(p.timestamp / STEP)) for p in points(range(60))]
+    samples, _ = assemble(without(curved, ("sin", 20), ("sin", 21), ("cos", 30), ("sin", 40), ("sin", 42)), max_gap=2)
+    assert len(samples) == 60
+    for sample in samples:
+        assert sample.values == pytest.approx([curve(sample.timestamp / STEP)] * 2, rel=1e-6, abs=1e-6)
+    far = [("sin", n) for n in (16, 17, 18, 20, 22, 23, 24)]  # leave 19 and 21 alone
+    samples, _ = assemble(without(curved, *far), max_gap=2)
+    [filled] = [s.values[0] for s in samples if s.timestamp == 21 * STEP]
+    assert filled == pytest.approx((curve(20) + curve(22)) / 2)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_losses_at_random_shift_nothing_and_leave_few_gaps(seed: int):
     chance = random.Random(seed)

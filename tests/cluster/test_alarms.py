@@ -1,0 +1,112 @@
+"""What the detector makes of its scores: alarms, messages, and the same for a user's own data."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+from anomaly import model_files
+from anomaly.AnomalyScore_pb2 import AnomalyScorePB
+from tests.support import Folder, eventually
+
+from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
+
+ALARM = re.compile(
+    r"^(ANOMALY|NORMAL) since (\S+ \S+), sample (\d+)(?:: (?:stream (\S+) \((\d+)% of the error\)|.*))?$"
+)
+
+
+class Scores(GravitySubscriber):
+    """Collects what the detector publishes."""
+
+    def __init__(self) -> None:
+        GravitySubscriber.__init__(self)
+        self.received: list[AnomalyScorePB] = []
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        for product in dataProducts:
+            score = AnomalyScorePB()
+            product.populateMessage(score)
+            self.received.append(score)
+
+
+def alarms(lines: list[str]) -> list[re.Match[str]]:
+    return [match for line in lines if (match := ALARM.match(line))]
+
+
+def test_an_alarm_is_printed_and_published(folder: Folder):
+    folder.configure(window_stride=1, sample_rate=100)
+    folder.directory()
+    detector = folder.node("AnomalyDetector.py", "detect")
+    with GravityNode(ini=folder.path / "Gravity.ini") as node:
+        assert node.init("TestScores") == gravity.SUCCESS
+        scores = Scores()
+        assert node.subscribe("AnomalyScore", scores) == gravity.SUCCESS
+        folder.node("DataPublisher.py", "300")
+        detector.prints("^ANOMALY since")
+        eventually(lambda: scores.received and scores.received[-1].state == AnomalyScorePB.ANOMALY)
+    [alarm] = alarms(detector.lines)
+    first = next(score for score in scores.received if score.state == AnomalyScorePB.ANOMALY)
+    assert alarm[1] == "ANOMALY" and int(alarm[3]) == first.sample
+    assert first.score > first.threshold > 1
+    assert all(score.score <= score.threshold for score in scores.received if score.sample < first.sample)
+    assert [stream.name for stream in first.streams] == ["cos", "sin"]
+    assert first.mse == pytest.approx(sum(stream.error for stream in first.streams) / 2)
+    assert [s.sample for s in scores.received[-50:]] == list(
+        range(scores.received[-1].sample - 49, scores.received[-1].sample + 1)
+    )
+
+
+def test_a_model_without_statistics_is_scored_without_alarms(folder: Folder):
+    path = folder.path / "model.json"
+    model, metadata = model_files.load_model(path)
+    model_files.save_model(model, path, {"streams": metadata["streams"]})
+    folder.directory()
+    detector = folder.node("AnomalyDetector.py", "detect")
+    folder.node("DataPublisher.py")
+    assert "score" not in detector.prints("MSE = ")[0]
+    assert any("does not say which errors are normal" in line for line in detector.lines)
+
+
+def plant(path: Path, samples: int, change: int, end: int) -> None:
+    """Write three streams of very different scales; between two rows one of them is out of step. A few cells lack."""
+    rows = ["time,flow,pressure,temperature"]
+    for n in range(samples):
+        phase = 0.05 * n
+        late = phase + 0.5 * (change <= n < end)
+        cells = [
+            f"{1e6 + 3 * math.sin(phase):.4f}",
+            f"{0.001 * math.cos(late):.9f}",
+            f"{20 + math.sin(phase + 1):.6f}",
+        ]
+        if n % 97 == 50:
+            cells[n % 3] = ""
+        rows.append(",".join([f"2026-01-01 {n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}", *cells]))
+    path.write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.timeout(120)
+def test_own_data_from_a_file(folder: Folder):
+    """Train on the first rows, detect in the rest; both end by themselves."""
+    plant(folder.path / "plant.csv", samples=1600, change=1300, end=1400)
+    folder.configure(training_size=980, window_stride=1)
+    options = ["--csv", "plant.csv", "--time", "time", "--speed", "2000"]
+    training = folder.cluster("train", *options, "--rows", "-1000")
+    assert training.wait(60) == 0, training.errors
+    detection = folder.cluster("detect", *options, "--rows", "1001-")
+    assert detection.wait(60) == 0, detection.errors
+    scored = [line for line in detection.lines if "MSE = " in line]
+    assert len(scored) == 600 - 19 and not any("gap" in line for line in scored)
+    begin, end = alarms(detection.lines)
+    assert begin[1] == "ANOMALY" and begin[4] == "pressure" and int(begin[5]) > 50
+    assert 301 <= int(begin[3]) <= 303 and begin[2] == f"2026-01-01 00:21:{int(begin[3]) - 301 + 40}.000"
+    assert end[1] == "NORMAL" and 400 < int(end[3]) < 460
+
+
+def test_data_that_end_before_the_training_is_full_are_told(folder: Folder):
+    plant(folder.path / "plant.csv", samples=300, change=300, end=300)
+    training = folder.cluster("train", "--csv", "plant.csv", "--columns", "flow,pressure", "--rate", "2000")
+    assert training.wait() == 1
+    said = "\n".join(training.errors)
+    assert re.search(r"the data have ended after \d+ samples; set training_size in Gravity\.ini", said)
