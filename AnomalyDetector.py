@@ -110,7 +110,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
     model_file = settings.text("model_file", "model.json")
     scores = settings.text("score_name", "AnomalyScore")
     stride = settings.integer("window_stride", N_STEPS, at_least=1)
-    margin = settings.number("alarm_margin", 3.0, above=0)
+    margin = settings.number("alarm_margin", 2.75, above=0)
     after = settings.integer("alarm_after", 1, at_least=1)
     with importing_tensorflow():
         from anomaly import detector, model_files, report

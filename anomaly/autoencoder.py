@@ -19,7 +19,7 @@ from anomaly.training import train
 UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
 LARGEST_CODE = 128  # of the linear path: keeps the cost of a window linear in its size
-LEAST_SPREAD = 1e-3  # of the largest component's: what varies less stays as small in the code as that makes it
+LEAST_SPREAD = 1e-3  # of a principal component, relative to the largest, to count as one
 LARGEST_BATCH = 16
 STEPS = 30  # of training in an epoch, at least: fewer windows make smaller batches, not less training
 LEARNING_RATE = 0.02
@@ -125,9 +125,11 @@ def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> Non
     flat = normal.reshape(len(normal), -1).astype(np.float64)
     components = Components(flat, code.units)
     kernel = np.zeros((flat.shape[1], code.units))
-    largest = components.spread.max(initial=0)
+    spread = components.spread
+    largest = spread.max(initial=0)
     if largest > 0:
-        kernel[:, : len(components.spread)] = components.basis / np.maximum(components.spread, LEAST_SPREAD * largest)
+        # What hardly varies is no rhythm but rounding, and an anomaly would be blown up in its direction.
+        kernel[:, : len(spread)] = components.basis / np.where(spread >= LEAST_SPREAD * largest, spread, largest)
     code.set_weights([kernel, -components.mean @ kernel])
 
 
