@@ -331,6 +331,16 @@ def test_a_subscription_holds_its_subscriber_once(cluster: Cluster) -> None:
     assert held() == 0
 
 
+def test_a_failed_subscription_holds_its_subscriber_until_it_is_taken_back(cluster: Cluster, impatient: None) -> None:
+    node, subscriber = cluster.node(), GravitySubscriber()
+    cluster.directory.close()
+    before = sys.getrefcount(subscriber)
+    assert node.subscribe("P", subscriber) == gravity.NO_SERVICE_DIRECTORY
+    assert sys.getrefcount(subscriber) == before + 1
+    assert node.unsubscribe("P", subscriber) == gravity.SUCCESS
+    assert sys.getrefcount(subscriber) == before
+
+
 def test_only_the_node_needs_to_hold_a_subscriber(cluster: Cluster, product: Product, eventually: Eventually) -> None:
     texts: list[bytes] = []
 

@@ -151,6 +151,16 @@ def test_a_node_asks_itself(cluster: Cluster, product: Product, transport: int) 
     assert text(node.request(id, product("Q", "x"), 10_000)) == "echo x"
 
 
+def test_the_answer_serialized(cluster: Cluster, provide: Provide, product: Product, eventually: Eventually) -> None:
+    provide(Echo())
+    node, answers, question = cluster.node("Asker"), Answers(), product("Q", "x")
+    assert text(GravityDataProduct(data=node.requestBinary("S", question, 10_000))) == "echo x"
+    assert node.requestBinary("S", question, answers, "1", 10_000) == gravity.SUCCESS
+    eventually(lambda: len(answers.filled) == 1)
+    assert node.requestBinary("T", question, 10_000) == b""
+    assert node.requestBinary("T", question, answers) == gravity.NO_SUCH_SERVICE
+
+
 def test_an_unknown_service(cluster: Cluster, product: Product) -> None:
     node, answers = cluster.node(), Answers()
     assert node.request("S", product("Q", "x")) is None
