@@ -82,7 +82,8 @@ class Core:
         self._loops: dict[str, Loop] = {}
         self._lock = threading.RLock()  # of registrations
         self._loops_lock = threading.Lock()
-        self._closed = False
+        self._closed = False  # nothing new is registered
+        self._ended = False  # no loop runs
         self._joined = False
         self._heart: Heart | None = None
         self._settings: dict[str, str] = {}
@@ -166,6 +167,8 @@ class Core:
     def register(self, id: str, transport: int, *, cache: bool, anonymous: bool = False) -> int:
         """Bind an address for a data product and offer it; `anonymous` messages carry no component and domain."""
         with self._lock:
+            if self._closed:
+                return codes.NOT_INITIALIZED
             if id in self.publishing:
                 library_log.warning("%s is registered already", id)
                 return codes.SUCCESS
@@ -193,6 +196,8 @@ class Core:
     def register_service(self, id: str, transport: int, provider: Provider) -> int:
         """Bind an address for a service and offer it."""
         with self._lock:
+            if self._closed:
+                return codes.NOT_INITIALIZED
             if id in self._serving:
                 library_log.warning("the service %s is registered already", id)
                 return codes.SUCCESS
@@ -356,20 +361,27 @@ class Core:
     # ---- the end -------------------------------------------------------------------------------------------
 
     def close(self, *, withdraw: bool = False) -> None:
-        """Stop the threads and close the sockets; with `withdraw`, take registrations back first."""
-        with self._loops_lock:
+        """Stop the threads and close the sockets; with `withdraw`, take registrations back first.
+
+        Calls in other threads end soon, with an error's code.
+        """
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
         _running.discard(self)
         if withdraw and self._joined:
             self._withdraw_all()
+        self._transport.end_requests()  # one in a callback would hold its loop up
         self._end()
         self.publishing.close()
         self._transport.close()
 
     def _end(self) -> None:
-        for loop in self._loops.values():
+        with self._loops_lock:
+            self._ended = True
+            loops = list(self._loops.values())
+        for loop in loops:
             loop.stop()
 
     def _withdraw_all(self) -> None:
@@ -386,6 +398,8 @@ class Core:
         with self._loops_lock:
             if role not in self._loops:
                 self._loops[role] = Loop(f"gravity-{role}")
+                if self._ended:  # a call in another thread has come too late: what it hands over is not done
+                    self._loops[role].stop()
             return self._loops[role]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -29,6 +30,8 @@ from .ownership import Owned
 from .subscribing import Key
 
 T = TypeVar("T")
+
+_END_WAIT = 1.0  # seconds that whoever drops a node waits until its sockets are closed
 
 _RESERVED = {
     wire.REGISTERED_PUBLISHERS,
@@ -311,7 +314,7 @@ class GravityNode(Owned):
             component_id = Parameters.read("general", self._ini).text("GravityComponentID") or "GravityNode"
         self._parameters = parameters = Parameters.read(component_id, self._ini)
         core = Core(component_id, parameters)
-        weakref.finalize(self, core.close).atexit = False
+        weakref.finalize(self, _end, core).atexit = False
         self._component_id = component_id
         log.configure(component_id, parameters.text, core.log_to_network)
         return core
@@ -359,6 +362,17 @@ class GravityNode(Owned):
         timeout = _seconds(timeout_milliseconds)
         core.requesting.ask_later(service_id, service, _stamped(core, product), requestor, request_id, timeout)
         return codes.SUCCESS
+
+
+def _end(core: Core) -> None:
+    """Close the core of a node that is gone.
+
+    In a thread of its own: a node may be collected anywhere, under a lock that one of its own threads waits for.
+    """
+    closing = threading.Thread(target=core.close, name="gravity-end", daemon=True)
+    with contextlib.suppress(RuntimeError):  # the program ends: no thread can be started any more
+        closing.start()
+        closing.join(_END_WAIT)
 
 
 def _stamped(core: Core, product: GravityDataProduct) -> GravityDataProductPB:
