@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -22,6 +24,7 @@ from gravity.wire import Kind, Lookup
 Eventually = Callable[..., None]
 Socket = zmq.Socket[bytes]
 
+_numbers = itertools.count()
 RECORDED = Path(__file__).parent / "wire" / "pubsub-service-heartbeat.jsonl"
 
 
@@ -149,6 +152,14 @@ def recorded() -> list[Recorded]:
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     return find_free_port
+
+
+@pytest.fixture
+def unique_id() -> Iterator[str]:
+    """An id that nobody else has on this host, as IPC needs it: there, ids are files in /tmp, which ZeroMQ leaves."""
+    id = f"gravity-test-{os.getpid()}-{next(_numbers)}"
+    yield id
+    Path("/tmp", id).unlink(missing_ok=True)
 
 
 @pytest.fixture

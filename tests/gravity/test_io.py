@@ -111,11 +111,10 @@ def test_an_empty_range_of_ports(transport: Transport) -> None:
     assert transport.sender(TCP, "P", LOCAL) is None
 
 
-def test_other_transports(transport: Transport, open_sender: OpenSender) -> None:
+def test_other_transports(transport: Transport, open_sender: OpenSender, unique_id: str) -> None:
     assert open_sender("P", INPROC).url == "inproc://P"
-    id = f"gravity-test-{threading.get_native_id()}"
-    opened = open_sender(id, IPC)
-    assert opened.url == f"ipc:///tmp/{id}"
+    opened = open_sender(unique_id, IPC)
+    assert opened.url == f"ipc:///tmp/{unique_id}"
     opened.unbind()
     assert transport.sender(PGM, "P", LOCAL) is None
 

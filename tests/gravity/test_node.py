@@ -251,15 +251,6 @@ def test_another_components_heartbeat_is_not_reserved(cluster: Cluster) -> None:
     assert cluster.node("Comp").registerDataProduct("Other_GravityHeartbeat", gravity.TCP) == gravity.SUCCESS
 
 
-@pytest.mark.parametrize("transport", [gravity.PGM, gravity.EPGM])
-def test_transports_that_nobody_has(cluster: Cluster, transport: int) -> None:
-    assert cluster.node().registerDataProduct("P", transport) == gravity.NO_PORTS_AVAILABLE
-
-
-def test_an_unknown_transport(cluster: Cluster) -> None:
-    assert cluster.node().registerDataProduct("P", 5) == gravity.INVALID_PARAMETER
-
-
 def test_no_port_is_free(cluster: Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
