@@ -247,7 +247,7 @@ class Core:
             products, services = self.publishing.publications(), self._serving.offers()
         id, known = self.component_id, self.subscribing.keys
         for p in products:
-            self._insist(Registration(p.id, p.url, Kind.DATA, id, p.registered, is_relay=False))
+            self._insist(Registration(p.id, p.url, Kind.DATA, id, p.registered))
         for o in services:
             self._insist(Registration(o.id, o.url, Kind.SERVICE, id, o.registered))
         for key in known():
