@@ -512,8 +512,8 @@ def test_calls_that_come_too_late(cluster: Cluster, threads: Callable[[], int]) 
     core = node._core
     assert core is not None
     node.close()
-    assert core.register("P", gravity.TCP, cache=True) == gravity.NOT_INITIALIZED
-    assert core.register_service("S", gravity.TCP, _Silent()) == gravity.NOT_INITIALIZED
+    assert core.registering.register("P", gravity.TCP, cache=True) == gravity.NOT_INITIALIZED
+    assert core.registering.register_service("S", gravity.TCP, _Silent()) == gravity.NOT_INITIALIZED
     assert core.listen("Comp", "", 1000, GravityHeartbeatListener()) == gravity.NO_SERVICE_DIRECTORY
     assert core.stop_listening("Comp") == gravity.SUCCESS
     assert threads() == before

@@ -11,9 +11,7 @@ import contextlib
 import threading
 import time
 import weakref
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TypeVar
 
 from google.protobuf.message import Message
 
@@ -28,26 +26,16 @@ from .GravityLogMessagePB_pb2 import GravityLogMessagePB
 from .io import TCP, Loop, Options, Transport, TransportError, now_us
 from .log import library_log
 from .metrics import Metrics
-from .publication import Publication
 from .publishing import Publishing
+from .registering import Registering
 from .requesting import Requesting
 from .ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
-from .serving import Offer, Provider, Serving
+from .serving import Serving
 from .subscribing import Key, Subscriber, Subscribing
-from .wire import REGISTERED_PUBLISHERS, Kind, MalformedFrame, Registration, Unregistration
+from .wire import REGISTERED_PUBLISHERS, MalformedFrame
 
-REREGISTRATION_TRIES = 4
 CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
 DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # of looking for the directory's own data product
-
-_REPLY_CODES = {
-    wire.DirectoryCode.SUCCESS: codes.SUCCESS,
-    wire.DirectoryCode.DUPLICATE_REGISTRATION: codes.DUPLICATE,
-    wire.DirectoryCode.REGISTRATION_CONFLICT: codes.REGISTRATION_CONFLICT,
-    wire.DirectoryCode.NOT_REGISTERED: codes.LINK_ERROR,  # sic: the reference's mapping
-}
-
-T = TypeVar("T")
 
 
 def socket_options(parameters: Parameters) -> Options:
@@ -80,9 +68,8 @@ class Core:
         self.domain = ""
         self._transport = Transport(socket_options(parameters))
         self._loops: dict[str, Loop] = {}
-        self._lock = threading.RLock()  # of registrations
         self._loops_lock = threading.Lock()
-        self._closed = False  # nothing new is registered
+        self._heart_lock = threading.Lock()
         self._ended = False  # no loop runs
         self._joined = False
         self._heart: Heart | None = None
@@ -109,7 +96,14 @@ class Core:
             self.directory.report_stale,
             self.metrics,
         )
-        self._serving = Serving(lambda: self._loop("services"))
+        self.registering = Registering(
+            component_id,
+            lambda: self.domain,
+            self._transport,
+            self.directory,
+            self.publishing,
+            Serving(lambda: self._loop("services")),
+        )
         self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory.report_stale)
         self._ears = Ears(lambda: self._loop("heartbeats"))
         _running.add(self)
@@ -134,9 +128,9 @@ class Core:
 
     def _begin(self) -> None:
         if self.parameters.yes("GravitySettingsPublishEnabled"):
-            self.register(wire.SETTINGS_PRODUCT, TCP, cache=False)
+            self.registering.register(wire.SETTINGS_PRODUCT, TCP, cache=False)
         if self.metrics:
-            self.register(wire.METRICS_PRODUCT, TCP, cache=False, anonymous=True)
+            self.registering.register(wire.METRICS_PRODUCT, TCP, cache=False, anonymous=True)
             period = self.parameters.integer("GravityMetricsSamplePeriodSeconds", 10)
             samples = self.parameters.integer("GravityMetricsSamplesPerPublish", 6)
             self._sample_metrics(self.metrics, max(1, period), max(1, samples))
@@ -162,79 +156,6 @@ class Core:
         except (NoDirectory, MalformedFrame) as error:
             library_log.warning("no configuration from a ConfigServer: %s", error)
 
-    # ---- registrations -----------------------------------------------------------------------------------
-
-    def register(self, id: str, transport: int, *, cache: bool, anonymous: bool = False) -> int:
-        """Bind an address for a data product and offer it; `anonymous` messages carry no component and domain."""
-        with self._lock:
-            if self._closed:
-                return codes.NOT_INITIALIZED
-            if id in self.publishing:
-                library_log.warning("%s is registered already", id)
-                return codes.SUCCESS
-            sender = self._transport.sender(transport, id, self.directory.ip)
-            if sender is None:
-                return codes.NO_PORTS_AVAILABLE
-            now = now_us()
-            registration = Registration(id, sender.url, Kind.DATA, self.component_id, now, is_relay=False)
-            code = self._offer(registration)
-            if code != codes.SUCCESS:
-                sender.close()
-                return code
-            origin = None if anonymous else (self.component_id, self.domain)
-            self.publishing.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
-            return codes.SUCCESS
-
-    def unregister(self, id: str, *, patiently: bool = True) -> int:
-        """Close a data product's address and withdraw it."""
-        with self._lock:
-            if id not in self.publishing:
-                return codes.REGISTRATION_CONFLICT
-            p = self.publishing.remove(id)
-            return self._withdraw(Unregistration(id, p.url, Kind.DATA, p.registration_time), patiently)
-
-    def register_service(self, id: str, transport: int, provider: Provider) -> int:
-        """Bind an address for a service and offer it."""
-        with self._lock:
-            if self._closed:
-                return codes.NOT_INITIALIZED
-            if id in self._serving:
-                library_log.warning("the service %s is registered already", id)
-                return codes.SUCCESS
-            responder = self._transport.responder(transport, id, self.directory.ip)
-            if responder is None:
-                return codes.NO_PORTS_AVAILABLE
-            now = now_us()
-            code = self._offer(Registration(id, responder.url, Kind.SERVICE, self.component_id, now))
-            if code != codes.SUCCESS:
-                responder.socket.close()
-                return code
-            self._serving.add(Offer(id, responder.url, now, provider, self.component_id, self.domain), responder)
-            return codes.SUCCESS
-
-    def unregister_service(self, id: str, *, patiently: bool = True) -> int:
-        """Close a service's address and withdraw it."""
-        with self._lock:
-            if id not in self._serving:
-                return codes.NOT_REGISTERED
-            o = self._serving.remove(id)
-            return self._withdraw(Unregistration(id, o.url, Kind.SERVICE, o.registration_time), patiently)
-
-    def _offer(self, registration: Registration) -> int:
-        try:
-            return _REPLY_CODES[self.directory.register(registration)]
-        except NoDirectory as error:
-            library_log.warning("%s", error)
-            return codes.REQUEST_TIMEOUT
-
-    def _withdraw(self, unregistration: Unregistration, patiently: bool) -> int:
-        try:
-            self.directory.unregister(unregistration, patiently=patiently)
-        except NoDirectory as error:
-            library_log.warning("%s", error)
-            return codes.REQUEST_TIMEOUT
-        return codes.SUCCESS
-
     def _move(self, url: str) -> None:
         """Follow the Service Directory to its new start: offer everything again, as it was, and look up anew.
 
@@ -243,23 +164,13 @@ class Core:
         self.directory.move(url)
         if not self._joined:
             return
-        with self._lock:
-            products, services = self.publishing.publications(), self._serving.offers()
-        id, known = self.component_id, self.subscribing.keys
-        for p in products:
-            self._insist(Registration(p.id, p.url, Kind.DATA, id, p.registered))
-        for o in services:
-            self._insist(Registration(o.id, o.url, Kind.SERVICE, id, o.registered))
+        self.registering.offer_again()
+        known = self.subscribing.keys
         for key in known():
             with contextlib.suppress(NoDirectory):
                 publishers = self.directory.publishers(key.id, key.domain)
                 if updates_url := self.updates_url():
                     self.subscribing.refresh(key, publishers, updates_url)
-
-    def _insist(self, registration: Registration) -> None:
-        for _ in range(REREGISTRATION_TRIES):
-            if self._offer(registration) == codes.SUCCESS:
-                return
 
     # ---- subscriptions -----------------------------------------------------------------------------------
 
@@ -289,21 +200,21 @@ class Core:
 
     def start_heartbeat(self, interval: int) -> int:
         """Publish a heartbeat every `interval` microseconds."""
-        with self._lock:
+        with self._heart_lock:
             if self._heart or interval < 0:
                 return codes.FAILURE
             id = self.component_id + wire.HEARTBEAT_SUFFIX
-            self.register(id, TCP, cache=False, anonymous=True)
+            self.registering.register(id, TCP, cache=False, anonymous=True)
             self._heart = Heart(self._loop("publications"), self.publishing, id, interval)
             return codes.SUCCESS
 
     def stop_heartbeat(self) -> int:
         """Publish no more heartbeats."""
-        with self._lock:
+        with self._heart_lock:
             heart, self._heart = self._heart, None
             if heart:
                 heart.stop()
-                self.unregister(heart.product_id)
+                self.registering.unregister(heart.product_id)
             return codes.SUCCESS
 
     def listen(self, component_id: str, domain: str, interval: int, listener: Listener) -> int:
@@ -335,10 +246,10 @@ class Core:
 
     def log_to_network(self, level: str, line: str) -> None:
         """Publish a line of the application's log; dropped as long as the directory takes no registration."""
-        if not self._joined or self._closed:
+        if not self._joined:
             return
         if wire.LOG_PRODUCT not in self.publishing:
-            self.register(wire.LOG_PRODUCT, TCP, cache=False)
+            self.registering.register(wire.LOG_PRODUCT, TCP, cache=False)
         self._publish_own(wire.LOG_PRODUCT, GravityLogMessagePB(level=level, message=line))
 
     def _sample_metrics(self, metrics: Metrics, period: int, samples: int) -> None:
@@ -365,13 +276,11 @@ class Core:
 
         Calls in other threads end soon, with an error's code.
         """
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
+        if not self.registering.close():
+            return
         _running.discard(self)
         if withdraw and self._joined:
-            self._withdraw_all()
+            self.registering.withdraw_all()
         self._transport.end_requests()  # one in a callback would hold its loop up
         self._end()
         self.publishing.close()
@@ -383,16 +292,6 @@ class Core:
             loops = list(self._loops.values())
         for loop in loops:
             loop.stop()
-
-    def _withdraw_all(self) -> None:
-        """Withdraw everything, until the directory once fails to answer at once."""
-        withdrawals: list[Callable[[], int]] = [
-            *(lambda id=p.id: self.unregister(id, patiently=False) for p in self.publishing.publications()),
-            *(lambda id=o.id: self.unregister_service(id, patiently=False) for o in self._serving.offers()),
-        ]
-        for withdrawal in withdrawals:
-            if withdrawal() == codes.REQUEST_TIMEOUT:
-                return
 
     def _loop(self, role: str) -> Loop:
         with self._loops_lock:

@@ -129,11 +129,11 @@ class GravityNode(Owned):
             return codes.INVALID_PARAMETER
         if cacheLastValue is None:
             cacheLastValue = self._parameters.yes("CacheLastSentDataproduct", True)
-        return core.register(dataProductID, transportType, cache=cacheLastValue)
+        return core.registering.register(dataProductID, transportType, cache=cacheLastValue)
 
     def unregisterDataProduct(self, dataProductID: str) -> int:
         """Withdraw a data product; REGISTRATION_CONFLICT if this node does not offer it."""
-        return self._core.unregister(dataProductID) if self._core else codes.NOT_INITIALIZED
+        return self._core.registering.unregister(dataProductID) if self._core else codes.NOT_INITIALIZED
 
     def publish(self, dataProduct: GravityDataProduct, filterText: str = "", timestamp: int = 0) -> int:
         """Send a data product to its subscribers; `dataProduct` itself is left as it is.
@@ -206,11 +206,11 @@ class GravityNode(Owned):
         _check_type("registerService", server, "request")
         if transportType not in range(5):
             return codes.INVALID_PARAMETER
-        return self._core.register_service(serviceID, transportType, server)
+        return self._core.registering.register_service(serviceID, transportType, server)
 
     def unregisterService(self, serviceID: str) -> int:
         """Withdraw a service; NOT_REGISTERED if this node does not offer it."""
-        return self._core.unregister_service(serviceID) if self._core else codes.NOT_INITIALIZED
+        return self._core.registering.unregister_service(serviceID) if self._core else codes.NOT_INITIALIZED
 
     @overload
     def request(
