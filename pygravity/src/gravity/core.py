@@ -104,7 +104,7 @@ class Core:
             self.publishing,
             Serving(lambda: self._loop("services")),
         )
-        self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory.report_stale)
+        self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory)
         self._ears = Ears(lambda: self._loop("heartbeats"))
         _running.add(self)
 
@@ -145,16 +145,17 @@ class Core:
         product = GravityDataProductPB(dataProductID="ConfigRequestPB", componentID=self.component_id)
         product.domain = self.domain
         wire.fill(product, ConfigRequestPB(componentID=self.component_id))
+        response = self.requesting.ask(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
+        if response is None:
+            return
         try:
-            service = self.directory.service(CONFIG_SERVICE, self.domain)
-            response = self.requesting.ask(service, product, CONFIG_TIMEOUT) if service.url else None
-            if response is not None:
-                message = wire.checked_text(wire.parse(ConfigeResponsePB, response.data))
-                self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
-                own, ports = self._transport.options, socket_options(self.parameters)
-                self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
-        except (NoDirectory, MalformedFrame) as error:
-            library_log.warning("no configuration from a ConfigServer: %s", error)
+            message = wire.checked_text(wire.parse(ConfigeResponsePB, response.data))
+        except MalformedFrame as error:
+            library_log.warning("no configuration from the ConfigServer: %s", error)
+            return
+        self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
+        own, ports = self._transport.options, socket_options(self.parameters)
+        self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
         """Follow the Service Directory to its new start: offer everything again, as it was, and look up anew.

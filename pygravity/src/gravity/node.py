@@ -22,7 +22,6 @@ from .callbacks import (
 )
 from .config import Parameters
 from .core import Core
-from .directory_client import NoDirectory
 from .GravityDataProduct import GravityDataProduct
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
@@ -330,14 +329,8 @@ class GravityNode(Owned):
         core = self._core
         if core is None:
             return None
-        try:
-            service = core.directory.service(service_id, domain or core.domain)
-        except NoDirectory as error:
-            log.library_log.warning("%s", error)
-            return None
-        if not service.url:
-            return None
-        response = core.requesting.ask(service, _stamped(core, product), _seconds(timeout_milliseconds))
+        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
+        response = core.requesting.ask(service_id, domain or core.domain, asked, timeout)
         return GravityDataProduct._wrap(response) if response else None
 
     def _request_later(
@@ -352,16 +345,8 @@ class GravityNode(Owned):
         core = self._core
         if core is None:
             return codes.NOT_INITIALIZED
-        try:
-            service = core.directory.service(service_id, domain or core.domain)
-        except NoDirectory as error:
-            log.library_log.warning("%s", error)
-            return codes.NO_SERVICE_DIRECTORY
-        if not service.url:
-            return codes.NO_SUCH_SERVICE
-        timeout = _seconds(timeout_milliseconds)
-        core.requesting.ask_later(service_id, service, _stamped(core, product), requestor, request_id, timeout)
-        return codes.SUCCESS
+        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
+        return core.requesting.ask_later(service_id, domain or core.domain, asked, requestor, request_id, timeout)
 
 
 def _end(core: Core) -> None:
