@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -288,9 +288,13 @@ class Cluster:
         self._directory = None
 
     def publishers(self, id: str, domain: str = "") -> list[wire.Publisher]:
-        """Whom the directory lists for a data product; nobody if it does not answer."""
+        """Whom the directory lists for a data product; nobody if it does not answer.
+
+        What offers say of relays is lost when they are made again or known from elsewhere: no word means no.
+        """
         reply = self._look_up(id, Kind.DATA, domain)
-        return wire.decode_publishers_reply(reply) if reply else []
+        listed = wire.decode_publishers_reply(reply) if reply else []
+        return [replace(p, is_relay=bool(p.is_relay)) for p in listed]
 
     def service(self, id: str, domain: str = "") -> wire.Service:
         """Where the directory says that a service is."""

@@ -182,7 +182,10 @@ class GravityNode(Owned):
     def unsubscribe(
         self, dataProductID: str, subscriber: GravitySubscriber, filter: str = "", domain: str = ""
     ) -> int:
-        """Take back a subscription made with the same arguments; one that does not exist is ignored."""
+        """Take back a subscription made with the same arguments; one that does not exist is ignored.
+
+        Other threads' callbacks are not waited for: one that is due or under way may still be called.
+        """
         core = self._core
         if core is None:
             return codes.NOT_INITIALIZED
