@@ -1,4 +1,4 @@
-"""What a node has running: its threads, sockets and registrations, and what it does by itself.
+"""What a node has running: its threads, its sockets and its roles, and how it begins and ends.
 
 A core does not know its node, so that a forgotten node can be collected. Being collected closes sockets but
 withdraws no registration, as in the reference; the end of the program and `GravityNode.close` withdraw them.
@@ -13,17 +13,13 @@ import time
 import weakref
 from dataclasses import replace
 
-from google.protobuf.message import Message
-
 from . import codes, wire
 from .beating import Ears, Heart, Listener
 from .config import Parameters
 from .directory_client import DirectoryClient, NoDirectory
 from .discovery import Discovery
-from .GravityConfigParamPB_pb2 import GravityConfigParamPB
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .GravityLogMessagePB_pb2 import GravityLogMessagePB
-from .io import TCP, Loop, Options, Transport, TransportError, now_us
+from .io import TCP, Loop, Options, Transport, TransportError
 from .log import library_log
 from .metrics import Metrics
 from .publishing import Publishing
@@ -31,6 +27,7 @@ from .registering import Registering
 from .requesting import Requesting
 from .ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
 from .serving import Serving
+from .side_products import SideProducts
 from .subscribing import Key, Subscriber, Subscribing
 from .wire import REGISTERED_PUBLISHERS, MalformedFrame
 
@@ -73,7 +70,6 @@ class Core:
         self._ended = False  # no loop runs
         self._joined = False
         self._heart: Heart | None = None
-        self._settings: dict[str, str] = {}
 
         url, domain = parameters.text("ServiceDirectoryURL"), parameters.text("Domain")
         self._discovery: Discovery | None = None
@@ -105,6 +101,7 @@ class Core:
             Serving(lambda: self._loop("services")),
         )
         self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory)
+        self.side_products = SideProducts(component_id, parameters, self.directory, self.registering, self.publishing)
         self._ears = Ears(lambda: self._loop("heartbeats"))
         _running.add(self)
 
@@ -127,13 +124,9 @@ class Core:
         return codes.SUCCESS
 
     def _begin(self) -> None:
-        if self.parameters.yes("GravitySettingsPublishEnabled"):
-            self.registering.register(wire.SETTINGS_PRODUCT, TCP, cache=False)
+        self.side_products.begin()
         if self.metrics:
-            self.registering.register(wire.METRICS_PRODUCT, TCP, cache=False, anonymous=True)
-            period = self.parameters.integer("GravityMetricsSamplePeriodSeconds", 10)
-            samples = self.parameters.integer("GravityMetricsSamplesPerPublish", 6)
-            self._sample_metrics(self.metrics, max(1, period), max(1, samples))
+            self.side_products.begin_metrics(self.metrics, self._loop("publications"))
         if not self.parameters.yes("NoConfigServer") and self.component_id != "ConfigServer":
             self._ask_config_server()
         seconds = self.parameters.number("GravityHeartbeatPeriodSecs", -1)
@@ -197,7 +190,12 @@ class Core:
                 return found[0].url
         return None
 
-    # ---- heartbeats, settings, log, metrics ----------------------------------------------------------------
+    @property
+    def wants_cached(self) -> bool:
+        """Whether new subscriptions begin with publishers' last messages, unless they say otherwise."""
+        return self.parameters.yes("ReceiveLastSentDataproduct", True)
+
+    # ---- heartbeats --------------------------------------------------------------------------------------
 
     def start_heartbeat(self, interval: int) -> int:
         """Publish a heartbeat every `interval` microseconds."""
@@ -231,44 +229,6 @@ class Core:
             key = Key(subscriber.domain, component_id + wire.HEARTBEAT_SUFFIX)
             self.subscribing.unsubscribe(key, "", subscriber)
         return codes.SUCCESS
-
-    @property
-    def wants_cached(self) -> bool:
-        """Whether new subscriptions begin with publishers' last messages, unless they say otherwise."""
-        return self.parameters.yes("ReceiveLastSentDataproduct", True)
-
-    def tell_setting(self, key: str, default: str) -> None:
-        """Publish the text of a parameter that the application has read, if that is configured and it is news."""
-        value = self.parameters.text(key, default)
-        if wire.SETTINGS_PRODUCT in self.publishing and self._settings.get(key) != value:
-            self._settings[key] = value
-            message = GravityConfigParamPB(key=key, value=value, is_default=not self.parameters.is_set(key))
-            self._publish_own(wire.SETTINGS_PRODUCT, message, self.component_id)
-
-    def log_to_network(self, level: str, line: str) -> None:
-        """Publish a line of the application's log; dropped as long as the directory takes no registration."""
-        if not self._joined:
-            return
-        if wire.LOG_PRODUCT not in self.publishing:
-            self.registering.register(wire.LOG_PRODUCT, TCP, cache=False)
-        self._publish_own(wire.LOG_PRODUCT, GravityLogMessagePB(level=level, message=line))
-
-    def _sample_metrics(self, metrics: Metrics, period: int, samples: int) -> None:
-        loop = self._loop("publications")
-
-        def sample(due: float) -> None:
-            metrics.sample(now_us())
-            if metrics.samples >= samples:
-                message = metrics.take(self.component_id, self.directory.ip)
-                self._publish_own(wire.METRICS_PRODUCT, message, self.component_id)
-            loop.call_at(due + period, lambda: sample(due + period))
-
-        first = time.monotonic() + period
-        metrics.begin(now_us())
-        loop.call(lambda: loop.call_at(first, lambda: sample(first)))
-
-    def _publish_own(self, id: str, message: Message, filter_text: str = "") -> None:
-        self.publishing.publish(wire.fill(GravityDataProductPB(dataProductID=id), message), filter_text, 0)
 
     # ---- the end -------------------------------------------------------------------------------------------
 

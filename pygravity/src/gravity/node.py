@@ -318,12 +318,12 @@ class GravityNode(Owned):
         core = Core(component_id, parameters)
         weakref.finalize(self, _end, core).atexit = False
         self._component_id = component_id
-        log.configure(component_id, parameters.text, core.log_to_network)
+        log.configure(component_id, parameters.text, core.side_products.log)
         return core
 
     def _told(self, key: str, default: str, value: T) -> T:
         if self._core:
-            self._core.tell_setting(key, default)
+            self._core.side_products.tell_setting(key, default)
         return value
 
     def _request_now(
