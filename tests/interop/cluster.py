@@ -161,10 +161,10 @@ class Node:
 
     # ---- data products -------------------------------------------------------------------------------------
 
-    def offer(self, *ids: str, cache: bool = True) -> Node:
+    def offer(self, *ids: str, cache: bool = True, transport: int = gravity.TCP) -> Node:
         """Register data products."""
         for id in ids:
-            assert self.do("registerDataProduct", id, gravity.TCP, cache) == gravity.SUCCESS
+            assert self.do("registerDataProduct", id, transport, cache) == gravity.SUCCESS
         return self
 
     def publish(self, id: str, *texts: str, filter: str = "", timestamp: int = 0, **product: str) -> None:
@@ -201,9 +201,9 @@ class Node:
 
     # ---- services, heartbeats ------------------------------------------------------------------------------
 
-    def serve(self, service: str) -> Told:
+    def serve(self, service: str, transport: int = gravity.TCP) -> Told:
         """Offer a service; return what is asked."""
-        assert self.do("registerService", service, gravity.TCP, {"provider": self.id}) == gravity.SUCCESS
+        assert self.do("registerService", service, transport, {"provider": self.id}) == gravity.SUCCESS
         return self.told(self.id)
 
     def ask(self, service: str, text: str, timeout: int = 10_000, domain: str = "") -> Product | None:

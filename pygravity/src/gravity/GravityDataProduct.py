@@ -44,12 +44,12 @@ class GravityDataProduct:
         else:
             raise AttributeError(f"data is bytes or a protobuf message, not {type(data).__name__}")
 
-    def populateMessage(self, msg: Message) -> None:
-        """Merge the payload into the protobuf message `msg`; raise AttributeError if it cannot be parsed."""
+    def populateMessage(self, data: Message) -> None:
+        """Merge the payload into the protobuf message `data`; raise AttributeError if it cannot be parsed."""
         try:
-            msg.MergeFromString(self._pb.data)
+            data.MergeFromString(self._pb.data)
         except DecodeError as error:
-            raise AttributeError(f"the payload is no {msg.DESCRIPTOR.full_name}: {error}") from None
+            raise AttributeError(f"the payload is no {data.DESCRIPTOR.full_name}: {error}") from None
 
     def getDataSize(self) -> int:
         """Return the payload's size in bytes."""

@@ -10,7 +10,7 @@ from . import gravity
 from .callbacks import GravityHeartbeatListener, GravityRequestor, GravityServiceProvider, GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .GravityLogHandler import GravityLogHandler
-from .log import Log, SpdLog
+from .log import Log, Logger, SpdLog
 from .node import GravityNode
 from .SpdLogHandler import SpdLogHandler
 
@@ -25,6 +25,7 @@ __all__ = [
     "GravityServiceProvider",
     "GravitySubscriber",
     "Log",
+    "Logger",
     "SpdLog",
     "SpdLogHandler",
     "gravity",

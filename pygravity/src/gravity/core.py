@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from . import gravity, wire
+from . import codes, wire
 from .beating import Ears, Heart, Listener
 from .config import Parameters
 from .directory_client import DirectoryClient, NoDirectory
@@ -41,10 +41,10 @@ CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
 DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # of looking for the directory's own data product
 
 _REPLY_CODES = {
-    wire.DirectoryCode.SUCCESS: gravity.SUCCESS,
-    wire.DirectoryCode.DUPLICATE_REGISTRATION: gravity.DUPLICATE,
-    wire.DirectoryCode.REGISTRATION_CONFLICT: gravity.REGISTRATION_CONFLICT,
-    wire.DirectoryCode.NOT_REGISTERED: gravity.LINK_ERROR,  # sic: the reference's mapping
+    wire.DirectoryCode.SUCCESS: codes.SUCCESS,
+    wire.DirectoryCode.DUPLICATE_REGISTRATION: codes.DUPLICATE,
+    wire.DirectoryCode.REGISTRATION_CONFLICT: codes.REGISTRATION_CONFLICT,
+    wire.DirectoryCode.NOT_REGISTERED: codes.LINK_ERROR,  # sic: the reference's mapping
 }
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def socket_options(parameters: Parameters) -> Options:
 
 
 class Core:
-    """The running part of a node. Its methods may be called from any thread and return `gravity`'s codes."""
+    """The running part of a node. Its methods may be called from any thread and return `codes`."""
 
     def __init__(self, component_id: str, parameters: Parameters) -> None:
         """Raises ValueError if ServiceDirectoryURL is no address, TransportError if its host is unknown."""
@@ -82,7 +82,8 @@ class Core:
         self._loops: dict[str, Loop] = {}
         self._lock = threading.RLock()  # of registrations
         self._loops_lock = threading.Lock()
-        self._closed = False
+        self._closed = False  # nothing new is registered
+        self._ended = False  # no loop runs
         self._joined = False
         self._heart: Heart | None = None
         self._settings: dict[str, str] = {}
@@ -120,16 +121,16 @@ class Core:
         if self._discovery and not self._discovery.found(
             self.parameters.integer("ServiceDirectoryBroadcastTimeout", 10)
         ):
-            return gravity.FAILURE
+            return codes.FAILURE
         try:
             self.domain = self.directory.domain()
         except NoDirectory as error:
             library_log.warning("%s", error)
-            return gravity.REQUEST_TIMEOUT
+            return codes.REQUEST_TIMEOUT
         if not self._joined:
             self._joined = True
             self._begin()
-        return gravity.SUCCESS
+        return codes.SUCCESS
 
     def _begin(self) -> None:
         if self.parameters.yes("GravitySettingsPublishEnabled"):
@@ -166,52 +167,56 @@ class Core:
     def register(self, id: str, transport: int, *, cache: bool, anonymous: bool = False) -> int:
         """Bind an address for a data product and offer it; `anonymous` messages carry no component and domain."""
         with self._lock:
+            if self._closed:
+                return codes.NOT_INITIALIZED
             if id in self.publishing:
                 library_log.warning("%s is registered already", id)
-                return gravity.SUCCESS
+                return codes.SUCCESS
             sender = self._transport.sender(transport, id, self.directory.ip)
             if sender is None:
-                return gravity.NO_PORTS_AVAILABLE
+                return codes.NO_PORTS_AVAILABLE
             now = now_us()
             registration = Registration(id, sender.url, Kind.DATA, self.component_id, now, is_relay=False)
             code = self._offer(registration)
-            if code != gravity.SUCCESS:
+            if code != codes.SUCCESS:
                 sender.close()
                 return code
             origin = None if anonymous else (self.component_id, self.domain)
             self.publishing.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
-            return gravity.SUCCESS
+            return codes.SUCCESS
 
     def unregister(self, id: str, *, patiently: bool = True) -> int:
         """Close a data product's address and withdraw it."""
         with self._lock:
             if id not in self.publishing:
-                return gravity.REGISTRATION_CONFLICT
+                return codes.REGISTRATION_CONFLICT
             p = self.publishing.remove(id)
             return self._withdraw(Unregistration(id, p.url, Kind.DATA, p.registration_time), patiently)
 
     def register_service(self, id: str, transport: int, provider: Provider) -> int:
         """Bind an address for a service and offer it."""
         with self._lock:
+            if self._closed:
+                return codes.NOT_INITIALIZED
             if id in self._serving:
                 library_log.warning("the service %s is registered already", id)
-                return gravity.SUCCESS
+                return codes.SUCCESS
             responder = self._transport.responder(transport, id, self.directory.ip)
             if responder is None:
-                return gravity.NO_PORTS_AVAILABLE
+                return codes.NO_PORTS_AVAILABLE
             now = now_us()
             code = self._offer(Registration(id, responder.url, Kind.SERVICE, self.component_id, now))
-            if code != gravity.SUCCESS:
+            if code != codes.SUCCESS:
                 responder.socket.close()
                 return code
             self._serving.add(Offer(id, responder.url, now, provider, self.component_id, self.domain), responder)
-            return gravity.SUCCESS
+            return codes.SUCCESS
 
     def unregister_service(self, id: str, *, patiently: bool = True) -> int:
         """Close a service's address and withdraw it."""
         with self._lock:
             if id not in self._serving:
-                return gravity.NOT_REGISTERED
+                return codes.NOT_REGISTERED
             o = self._serving.remove(id)
             return self._withdraw(Unregistration(id, o.url, Kind.SERVICE, o.registration_time), patiently)
 
@@ -220,15 +225,15 @@ class Core:
             return _REPLY_CODES[self.directory.register(registration)]
         except NoDirectory as error:
             library_log.warning("%s", error)
-            return gravity.REQUEST_TIMEOUT
+            return codes.REQUEST_TIMEOUT
 
     def _withdraw(self, unregistration: Unregistration, patiently: bool) -> int:
         try:
             self.directory.unregister(unregistration, patiently=patiently)
         except NoDirectory as error:
             library_log.warning("%s", error)
-            return gravity.REQUEST_TIMEOUT
-        return gravity.SUCCESS
+            return codes.REQUEST_TIMEOUT
+        return codes.SUCCESS
 
     def _move(self, url: str) -> None:
         """Follow the Service Directory to its new start: offer everything again, as it was, and look up anew.
@@ -242,7 +247,7 @@ class Core:
             products, services = self.publishing.publications(), self._serving.offers()
         id, known = self.component_id, self.subscribing.keys
         for p in products:
-            self._insist(Registration(p.id, p.url, Kind.DATA, id, p.registered, is_relay=False))
+            self._insist(Registration(p.id, p.url, Kind.DATA, id, p.registered))
         for o in services:
             self._insist(Registration(o.id, o.url, Kind.SERVICE, id, o.registered))
         for key in known():
@@ -253,7 +258,7 @@ class Core:
 
     def _insist(self, registration: Registration) -> None:
         for _ in range(REREGISTRATION_TRIES):
-            if self._offer(registration) == gravity.SUCCESS:
+            if self._offer(registration) == codes.SUCCESS:
                 return
 
     # ---- subscriptions -----------------------------------------------------------------------------------
@@ -265,11 +270,11 @@ class Core:
             updates_url = self.updates_url()
         except NoDirectory as error:
             library_log.warning("%s", error)
-            return gravity.NO_SERVICE_DIRECTORY
+            return codes.NO_SERVICE_DIRECTORY
         if updates_url is None:
-            return gravity.NO_SERVICE_DIRECTORY
+            return codes.NO_SERVICE_DIRECTORY
         self.subscribing.subscribe(key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached)
-        return gravity.SUCCESS
+        return codes.SUCCESS
 
     def updates_url(self) -> str | None:
         """Return where the directory publishes its lists, None if nowhere; it needs a moment after its start."""
@@ -286,11 +291,11 @@ class Core:
         """Publish a heartbeat every `interval` microseconds."""
         with self._lock:
             if self._heart or interval < 0:
-                return gravity.FAILURE
+                return codes.FAILURE
             id = self.component_id + wire.HEARTBEAT_SUFFIX
             self.register(id, TCP, cache=False, anonymous=True)
             self._heart = Heart(self._loop("publications"), self.publishing, id, interval)
-            return gravity.SUCCESS
+            return codes.SUCCESS
 
     def stop_heartbeat(self) -> int:
         """Publish no more heartbeats."""
@@ -299,7 +304,7 @@ class Core:
             if heart:
                 heart.stop()
                 self.unregister(heart.product_id)
-            return gravity.SUCCESS
+            return codes.SUCCESS
 
     def listen(self, component_id: str, domain: str, interval: int, listener: Listener) -> int:
         """Report another component's heartbeats to `listener` every `interval` microseconds."""
@@ -313,7 +318,7 @@ class Core:
         if subscriber := self._ears.remove(component_id):
             key = Key(subscriber.domain, component_id + wire.HEARTBEAT_SUFFIX)
             self.subscribing.unsubscribe(key, "", subscriber)
-        return gravity.SUCCESS
+        return codes.SUCCESS
 
     @property
     def wants_cached(self) -> bool:
@@ -356,20 +361,27 @@ class Core:
     # ---- the end -------------------------------------------------------------------------------------------
 
     def close(self, *, withdraw: bool = False) -> None:
-        """Stop the threads and close the sockets; with `withdraw`, take registrations back first."""
-        with self._loops_lock:
+        """Stop the threads and close the sockets; with `withdraw`, take registrations back first.
+
+        Calls in other threads end soon, with an error's code.
+        """
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
         _running.discard(self)
         if withdraw and self._joined:
             self._withdraw_all()
+        self._transport.end_requests()  # one in a callback would hold its loop up
         self._end()
         self.publishing.close()
         self._transport.close()
 
     def _end(self) -> None:
-        for loop in self._loops.values():
+        with self._loops_lock:
+            self._ended = True
+            loops = list(self._loops.values())
+        for loop in loops:
             loop.stop()
 
     def _withdraw_all(self) -> None:
@@ -379,13 +391,15 @@ class Core:
             *(lambda id=o.id: self.unregister_service(id, patiently=False) for o in self._serving.offers()),
         ]
         for withdrawal in withdrawals:
-            if withdrawal() == gravity.REQUEST_TIMEOUT:
+            if withdrawal() == codes.REQUEST_TIMEOUT:
                 return
 
     def _loop(self, role: str) -> Loop:
         with self._loops_lock:
             if role not in self._loops:
                 self._loops[role] = Loop(f"gravity-{role}")
+                if self._ended:  # a call in another thread has come too late: what it hands over is not done
+                    self._loops[role].stop()
             return self._loops[role]
 
 

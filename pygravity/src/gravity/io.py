@@ -30,6 +30,8 @@ _BATCH = 1000  # messages handed on at a time, so that a flood does not starve t
 _FULL_QUEUE_WAIT = 1.0  # seconds that publish() waits for a slow subscriber before messages are dropped
 _DATAGRAM = 65536  # bytes, the largest there is
 _CLOSE_LINGER = 300  # milliseconds that the last messages have to leave when a node closes
+_CLOSE_CHECK = 0.1  # seconds between two looks of a waiting request at whether its node closes
+_REBIND_WAIT = 0.3  # seconds that an address may be in use still after ZeroMQ was told to leave it
 
 
 class TransportError(Exception):
@@ -76,21 +78,34 @@ class Transport:
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
         self._context = zmq.Context()
+        self._closing = False
+        self._requests = 0  # that wait in their callers' threads
+        self._idle = threading.Condition()
+
+    def end_requests(self) -> None:
+        """End the requests that wait, in whatever thread, and take no more."""
+        with self._idle:
+            self._closing = True
 
     def close(self) -> None:
         """Close what is left; messages on their way out have a moment to leave."""
+        self.end_requests()
+        with self._idle:
+            self._idle.wait_for(lambda: not self._requests)  # a socket must not be closed in another thread's hands
         self._context.destroy(linger=_CLOSE_LINGER)
 
     def request(self, url: str, frame: bytes, timeout: float | None) -> bytes | None:
         """Send one request and return the reply's first frame, None if none came within `timeout` seconds.
 
-        Raises TransportError if `url` is no address.
+        Raises TransportError if `url` is no address, or the transport closes.
         """
-        with self._open(zmq.REQ, linger=0) as requester:
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        with self._waiting(), self._open(zmq.REQ, linger=0) as requester:
             self._connect(requester, url)
             requester.send(frame)
-            if requester.poll(None if timeout is None else math.ceil(timeout * 1000)):
-                return requester.recv_multipart()[0]
+            while (left := deadline - time.monotonic()) > 0 and not self._closing:
+                if requester.poll(math.ceil(min(left, _CLOSE_CHECK) * 1000)):
+                    return requester.recv_multipart()[0]
         return None
 
     def requester(self, url: str, frame: bytes) -> Requester:
@@ -140,6 +155,19 @@ class Transport:
             raise TransportError(f"cannot listen at {url}: {error}") from None
         return Responder(responder, url)
 
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[None]:
+        with self._idle:
+            if self._closing:
+                raise TransportError("the node is closed")
+            self._requests += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._requests -= 1
+                self._idle.notify_all()
+
     def _open(self, kind: int, linger: int) -> zmq.Socket[bytes]:
         opened = self._context.socket(kind)
         opened.linger = linger
@@ -155,16 +183,22 @@ class Transport:
     def _bind(self, binding: zmq.Socket[bytes], transport: int, id: str, ip: str) -> str:
         """Bind to the first free port, or to the fixed address of the other transports; "" if that fails."""
         if transport == TCP:
-            ports = range(self.options.min_port, self.options.max_port + 1)
-            urls: Iterator[str] = (f"tcp://{ip}:{port}" for port in ports)
+            urls = [f"tcp://{ip}:{port}" for port in range(self.options.min_port, self.options.max_port + 1)]
         else:
-            urls = iter([_SCHEMES[transport] + id])
-        for url in urls:
-            with contextlib.suppress(zmq.ZMQError):
-                binding.bind(url)
-                return url
-        binding.close()
-        return ""
+            urls = [_SCHEMES[transport] + id]
+        deadline = time.monotonic() + _REBIND_WAIT
+        while True:
+            in_use = False
+            for url in urls:
+                try:
+                    binding.bind(url)
+                    return url
+                except zmq.ZMQError as error:
+                    in_use = in_use or error.errno == zmq.EADDRINUSE
+            if not in_use or time.monotonic() > deadline:
+                binding.close()
+                return ""
+            time.sleep(0.01)
 
     def _keep_alive(self, kept: zmq.Socket[bytes]) -> None:
         if self.options.keep_alive:
@@ -239,6 +273,11 @@ class Sender:
     def fd(self) -> int:
         """The descriptor that becomes readable when the socket wants attention."""
         return int(self._socket.fd)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the socket is closed; the lock must be held."""
+        return self._socket.closed
 
     @property
     def has_subscribers(self) -> bool:

@@ -184,6 +184,17 @@ def _spd(level: str, message: str) -> None:
     application_log.log(_SPD_LEVELS[level], "%s", _text(message))
 
 
+class Logger:
+    """What `Log` writes to. Nothing but a name, as in the reference: programs cannot make one."""
+
+    def __init__(self, *arguments: object) -> None:
+        """Raises AttributeError."""
+        raise AttributeError("a Logger cannot be made; Log.initAndAddLogger takes any logging.Handler")
+
+    def Log(self, level: int, messagestr: str) -> None:
+        """Write a line."""
+
+
 class Log:
     """The older log, silent until a logger is added; a logger at one level takes all the more severe ones."""
 
@@ -195,25 +206,27 @@ class Log:
         return {1: "FATAL", 2: "CRITICAL", 4: "WARNING", 8: "MESSAGE", 16: "DEBUG", 32: "TRACE"}.get(level, "")
 
     @staticmethod
-    def LogStringToLevel(level: str) -> int:
+    def LogStringToLevel(string: str) -> int:
         """Return the level of a name in any case, NONE for an unknown one."""
         names = ("FATAL", "CRITICAL", "WARNING", "MESSAGE", "DEBUG", "TRACE")
-        return 1 << names.index(level.upper()) if level.upper() in names else Log.NONE
+        return 1 << names.index(string.upper()) if string.upper() in names else Log.NONE
 
     @staticmethod
-    def initAndAddFileLogger(log_dir: str, comp_id: str, level: int, close_after_write: bool = False) -> None:
-        """Append to `<log_dir>/<comp_id>.log` from `level` on."""
-        Log.initAndAddLogger(_handler(_file(Path(log_dir) / f"{comp_id}.log"), _OldLine(comp_id), 0), level)
+    def initAndAddFileLogger(
+        log_dir: str, comp_id: str, local_log_level: int, close_after_write: bool = False
+    ) -> None:
+        """Append to `<log_dir>/<comp_id>.log` from a level on."""
+        Log.initAndAddLogger(_handler(_file(Path(log_dir) / f"{comp_id}.log"), _OldLine(comp_id), 0), local_log_level)
 
     @staticmethod
-    def initAndAddConsoleLogger(comp_id: str, level: int) -> None:
-        """Write to standard output from `level` on."""
-        Log.initAndAddLogger(_handler(_Console(), _OldLine(comp_id), 0), level)
+    def initAndAddConsoleLogger(comp_id: str, local_log_level: int) -> None:
+        """Write to standard output from a level on."""
+        Log.initAndAddLogger(_handler(_Console(), _OldLine(comp_id), 0), local_log_level)
 
     @staticmethod
-    def initAndAddLogger(logger: logging.Handler, level: int) -> None:
-        """Send what is at `level` or more severe to `logger`, here any handler of the standard library."""
-        logger.addFilter(lambda record: record.levelno <= level)
+    def initAndAddLogger(logger: logging.Handler, log_level: int) -> None:
+        """Send what is at `log_level` or more severe to `logger`, here any handler of the standard library."""
+        logger.addFilter(lambda record: record.levelno <= log_level)
         _old_log.addHandler(logger)
 
     @staticmethod
@@ -224,34 +237,34 @@ class Log:
             handler.close()
 
     @staticmethod
-    def fatal(message: str) -> None:
-        """Log `message` at level FATAL."""
-        _old(Log.FATAL, message)
+    def fatal(format: str) -> None:
+        """Log `format`, as it is, at level FATAL."""
+        _old(Log.FATAL, format)
 
     @staticmethod
-    def critical(message: str) -> None:
-        """Log `message` at level CRITICAL."""
-        _old(Log.CRITICAL, message)
+    def critical(format: str) -> None:
+        """Log `format`, as it is, at level CRITICAL."""
+        _old(Log.CRITICAL, format)
 
     @staticmethod
-    def warning(message: str) -> None:
-        """Log `message` at level WARNING."""
-        _old(Log.WARNING, message)
+    def warning(format: str) -> None:
+        """Log `format`, as it is, at level WARNING."""
+        _old(Log.WARNING, format)
 
     @staticmethod
-    def message(message: str) -> None:
-        """Log `message` at level MESSAGE."""
-        _old(Log.MESSAGE, message)
+    def message(format: str) -> None:
+        """Log `format`, as it is, at level MESSAGE."""
+        _old(Log.MESSAGE, format)
 
     @staticmethod
-    def debug(message: str) -> None:
-        """Log `message` at level DEBUG."""
-        _old(Log.DEBUG, message)
+    def debug(format: str) -> None:
+        """Log `format`, as it is, at level DEBUG."""
+        _old(Log.DEBUG, format)
 
     @staticmethod
-    def trace(message: str) -> None:
-        """Log `message` at level TRACE."""
-        _old(Log.TRACE, message)
+    def trace(format: str) -> None:
+        """Log `format`, as it is, at level TRACE."""
+        _old(Log.TRACE, format)
 
 
 def _old(level: int, message: str) -> None:

@@ -60,6 +60,8 @@ class Publishing:
         if opened is None:
             return False
         with opened.sender.lock:
+            if opened.sender.closed:
+                return False  # unregistered by another thread just now
             frames = opened.publication.frames(product, filter_text, timestamp, now_us())
             opened.sender.send(frames)
             self._replay_to_new(opened)  # sending may have swallowed the signal that the loop waits for

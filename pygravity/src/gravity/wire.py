@@ -76,7 +76,7 @@ class Publisher:
     url: str
     component_id: str = ""
     registration_time: int = 0
-    is_relay: bool = False
+    is_relay: bool | None = False  # None if its registration does not say
     ip_address: str = ""
 
 
@@ -308,19 +308,20 @@ def decode_code_reply(frame: bytes) -> DirectoryCode:
 def publishers_pb(id: str, domain: str, publishers: list[Publisher]) -> ComponentDataLookupResponsePB:
     """Return the message that lists who publishes a data product."""
     return ComponentDataLookupResponsePB(
-        lookupID=id,
-        domain_id=domain,
-        publishers=[
-            PublisherInfoPB(
-                url=p.url,
-                isRelay=p.is_relay,
-                componentID=p.component_id,
-                ipAddress=p.ip_address or None,
-                registration_time=p.registration_time,
-            )
-            for p in publishers
-        ],
+        lookupID=id, domain_id=domain, publishers=[_publisher_pb(p) for p in publishers]
     )
+
+
+def _publisher_pb(p: Publisher) -> PublisherInfoPB:
+    message = PublisherInfoPB(
+        url=p.url,
+        componentID=p.component_id,
+        ipAddress=p.ip_address or None,
+        registration_time=p.registration_time,
+    )
+    if p.is_relay is not None:
+        message.isRelay = p.is_relay
+    return message
 
 
 def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
@@ -329,7 +330,7 @@ def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
     publishers = []
     for p in message.publishers:
         checked_text(p)
-        publishers.append(Publisher(p.url, p.componentID, p.registration_time, p.isRelay, p.ipAddress))
+        publishers.append(Publisher(p.url, p.componentID, p.registration_time, _given(p, "isRelay"), p.ipAddress))
     return message.lookupID, message.domain_id, publishers
 
 
