@@ -172,9 +172,9 @@ class Subscribing:
         updates.add_topic(id.encode())
 
     def _receive_updates(self, updates: Receiver) -> None:
-        for message in updates.receive():
+        for frame in updates.receive():
             try:
-                id, domain, publishers = decode_publishers(decode_data_product(message[-1]).data)
+                id, domain, publishers = decode_publishers(decode_data_product(frame).data)
             except MalformedFrame as error:
                 library_log.warning("an update of the list of publishers is dropped: %s", error)
                 continue
@@ -195,9 +195,9 @@ class Subscribing:
 
     def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
         products = []
-        for message in filtered.receivers[url].receive():
+        for frame in filtered.receivers[url].receive():
             try:
-                product = decode_data_product(message[-1])
+                product = decode_data_product(frame)
             except MalformedFrame as error:
                 library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
                 continue
