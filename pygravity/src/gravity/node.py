@@ -22,7 +22,7 @@ from .callbacks import (
 )
 from .config import Parameters
 from .core import Core
-from .GravityDataProduct import GravityDataProduct
+from .GravityDataProduct import GravityDataProduct, envelope_of
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
 from .ownership import Owned
@@ -142,7 +142,7 @@ class GravityNode(Owned):
         core = self._core
         if core is None:
             return codes.NOT_INITIALIZED
-        product = wire.decode_data_product(dataProduct.serializeToString())
+        product = envelope_of(dataProduct)
         if not core.publishing.publish(product, filterText, timestamp):
             log.library_log.error("%s is published but not registered: dropped", product.dataProductID)
         return codes.SUCCESS

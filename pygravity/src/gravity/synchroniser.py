@@ -135,9 +135,9 @@ class Synchroniser:
             self._loop.unwatch(followed.details[1])
 
     def _receive(self, domain: str, publisher: Publisher, receiver: Receiver) -> None:
-        for message in receiver.receive():
+        for frame in receiver.receive():
             try:
-                product = decode_data_product(message[-1])
+                product = decode_data_product(frame)
                 if product.registration_time == publisher.registration_time:
                     details = parse(ServiceDirectoryMapPB, product.data)
                     for offer in (*details.data_provider, *details.service_provider):

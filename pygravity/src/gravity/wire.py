@@ -8,6 +8,7 @@ said at each function.
 from __future__ import annotations
 
 import functools
+import operator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -159,9 +160,32 @@ def parse(message_type: type[M], data: bytes) -> M:
     return message
 
 
+_texts_of_data_product = operator.attrgetter(
+    *(f.name for f in GravityDataProductPB.DESCRIPTOR.fields if f.type == f.TYPE_STRING)
+)
+
+
 def decode_data_product(frame: bytes) -> GravityDataProductPB:
-    """Return the GravityDataProductPB in `frame`; raise MalformedFrame if there is none."""
-    return checked_text(parse(GravityDataProductPB, frame))
+    """Return the GravityDataProductPB in `frame`; raise MalformedFrame if there is none.
+
+    As `checked_text(parse(GravityDataProductPB, frame))`, which takes five times as long: this runs once a message.
+    """
+    try:
+        product = GravityDataProductPB.FromString(frame)  # it has no required fields, hence is always complete
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise MalformedFrame(f"no {GravityDataProductPB.DESCRIPTOR.full_name}: {error}") from None
+    try:
+        "".join(_texts_of_data_product(product))
+    except TypeError:  # among them are bytes
+        checked_text(product)
+    return product
+
+
+def copy_of(product: GravityDataProductPB) -> GravityDataProductPB:
+    """Return a copy that shares nothing with `product`."""
+    copy = GravityDataProductPB()
+    copy.CopyFrom(product)
+    return copy
 
 
 def encode(message: Message) -> bytes:
