@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
+import os
 import socket
 import threading
 import time
@@ -22,32 +24,40 @@ from gravity.wire import Kind, Lookup
 Eventually = Callable[..., None]
 Socket = zmq.Socket[bytes]
 
-RECORDED = Path(__file__).parent / "wire" / "pubsub-service-heartbeat.jsonl"
+_numbers = itertools.count()
+RECORDINGS = sorted((Path(__file__).parent / "wire").glob("*.jsonl"))
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """One line of the recording."""
+    """One line of a recording."""
 
+    session: str
     number: int
     kind: str
     frames: list[bytes]
 
     def __str__(self) -> str:
-        return f"{self.number}-{self.kind}"
+        return f"{self.session}-{self.number}-{self.kind}"
 
 
-def recording() -> list[Recorded]:
-    lines = [json.loads(line) for line in RECORDED.read_text().splitlines()]
-    return [Recorded(n, line["kind"], [bytes.fromhex(f) for f in line["frames"]]) for n, line in enumerate(lines, 1)]
+def recordings() -> dict[str, list[Recorded]]:
+    return {
+        path.stem: [
+            Recorded(path.stem, n, line["kind"], [bytes.fromhex(f) for f in line["frames"]])
+            for n, line in enumerate(map(json.loads, path.read_text().splitlines()), 1)
+        ]
+        for path in RECORDINGS
+    }
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that asks for `recorded_request` (or `_reply`, `_published`) on each such line of the recording."""
+    """Run a test that asks for `recorded_request` (or `_reply`, `_published`...) on each such recorded line."""
     for name in metafunc.fixturenames:
-        if name in ("recorded_request", "recorded_reply", "recorded_published"):
+        if name.startswith("recorded_"):
             kind = name.removeprefix("recorded_")
-            metafunc.parametrize(name, [line for line in recording() if line.kind == kind], ids=str)
+            lines = [line for session in recordings().values() for line in session if line.kind == kind]
+            metafunc.parametrize(name, lines, ids=str)
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 10) -> None:
@@ -141,14 +151,22 @@ def eventually() -> Eventually:
 
 
 @pytest.fixture
-def recorded() -> list[Recorded]:
-    """The whole recording."""
-    return recording()
+def recorded() -> dict[str, list[Recorded]]:
+    """All recordings by name, line by line."""
+    return recordings()
 
 
 @pytest.fixture
 def free_port() -> Callable[[], int]:
     return find_free_port
+
+
+@pytest.fixture
+def unique_id() -> Iterator[str]:
+    """An id that nobody else has on this host, as IPC needs it: there, ids are files in /tmp, which ZeroMQ leaves."""
+    id = f"gravity-test-{os.getpid()}-{next(_numbers)}"
+    yield id
+    Path("/tmp", id).unlink(missing_ok=True)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravityServiceProvider, GravitySubscriber, gravity, wire
 from gravity.directory_server import Broadcasting, ServiceDirectory
@@ -390,3 +391,40 @@ def test_two_broadcasts_are_not_enough(network: Network, eventually: Eventually)
     assert lookup_urls(here, "P", "BB") == []
     network.tell("BB", there.url)
     eventually(lambda: lookup_urls(here, "P", "BB"))
+
+
+def test_a_dead_directory_keeps_no_other_domain_waiting(network: Network, eventually: Eventually) -> None:
+    """One that broadcasts, but takes no question."""
+    here, there = network.directory("AA"), network.directory("CC")
+    network.node_at(there, "Publisher").registerDataProduct("P", gravity.TCP)
+    here.follow(["*"], network.port)
+    with socket.create_server(("127.0.0.1", 0)) as dead:
+        for _ in range(3):
+            network.tell("BB", f"tcp://127.0.0.1:{dead.getsockname()[1]}")
+        dead.accept()[0].close()
+        for _ in range(3):
+            network.tell("CC", there.url)
+        eventually(lambda: lookup_urls(here, "P", "CC"), 2.5)
+
+
+def test_a_directory_that_answers_late_is_asked_again(
+    network: Network, raw: Callable[[int], zmq.Socket[bytes]], monkeypatch: pytest.MonkeyPatch, eventually: Eventually
+) -> None:
+    """The first question is lost, the next has an answer without an address, then one with nonsense."""
+    monkeypatch.setattr("gravity.synchroniser.TICK", 0.01)
+    monkeypatch.setattr("gravity.synchroniser.PATIENCE", 0.1)
+    here, there = network.directory("AA"), network.directory("BB")
+    network.node_at(there, "Publisher").registerDataProduct("P", gravity.TCP)
+    here.follow(["*"], network.port)
+    odd = raw(zmq.ROUTER)
+    port = odd.bind_to_random_port("tcp://127.0.0.1")
+    for _ in range(3):
+        network.tell("BB", f"tcp://127.0.0.1:{port}")
+    where = wire.encode_publishers_reply("", "", there._directory.publishers(wire.DOMAIN_DETAILS, "BB"))
+    for reply in (None, wire.encode_publishers_reply("", "", []), b"\xff", where):
+        peer, empty, question = odd.recv_multipart()
+        assert wire.decode_request(question) == wire.Lookup(wire.DOMAIN_DETAILS, wire.Kind.DATA, "BB")
+        if reply is not None:
+            odd.send_multipart([peer, empty, reply])
+    eventually(lambda: lookup_urls(here, "P", "BB"))
+    assert not odd.poll(200)

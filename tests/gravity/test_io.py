@@ -111,11 +111,10 @@ def test_an_empty_range_of_ports(transport: Transport) -> None:
     assert transport.sender(TCP, "P", LOCAL) is None
 
 
-def test_other_transports(transport: Transport, open_sender: OpenSender) -> None:
+def test_other_transports(transport: Transport, open_sender: OpenSender, unique_id: str) -> None:
     assert open_sender("P", INPROC).url == "inproc://P"
-    id = f"gravity-test-{threading.get_native_id()}"
-    opened = open_sender(id, IPC)
-    assert opened.url == f"ipc:///tmp/{id}"
+    opened = open_sender(unique_id, IPC)
+    assert opened.url == f"ipc:///tmp/{unique_id}"
     opened.unbind()
     assert transport.sender(PGM, "P", LOCAL) is None
 
@@ -320,3 +319,30 @@ def test_a_loop_may_end_itself(threads: Callable[[], int], eventually: Eventuall
     eventually(lambda: threads() == 0)
     loop.call(lambda: None)  # too late, and harmless
     loop.stop()
+
+
+def test_an_address_that_is_about_to_be_free_is_waited_for() -> None:
+    """ZeroMQ leaves an address a moment after it was told to."""
+    with socket.create_server((LOCAL, 0)) as taken:
+        port = taken.getsockname()[1]
+        transport = Transport(Options(min_port=port, max_port=port))
+        leaving = threading.Timer(0.05, taken.close)
+        leaving.start()
+        responder = transport.responder(TCP, "S", LOCAL)
+        leaving.join()
+    transport.close()
+    assert responder is not None
+
+
+def test_closing_ends_requests_that_wait(transport: Transport, raw: Raw) -> None:
+    silent = raw(zmq.REP)
+    url = f"tcp://{LOCAL}:{silent.bind_to_random_port(f'tcp://{LOCAL}')}"
+    replies: list[bytes | None] = []
+    waiting = threading.Thread(target=lambda: replies.append(transport.request(url, b"question", None)))
+    waiting.start()
+    assert silent.poll(5000)
+    transport.close()
+    waiting.join(5)
+    assert replies == [None]
+    with pytest.raises(TransportError, match="closed"):
+        transport.request(url, b"question", None)

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
+from gravity import (
+    GravityDataProduct,
+    GravityHeartbeatListener,
+    GravityNode,
+    GravityRequestor,
+    GravityServiceProvider,
+    GravitySubscriber,
+    gravity,
+)
 from gravity.directory_client import DirectoryClient
 from gravity.directory_server import ServiceDirectory
 from gravity.io import Options
@@ -242,15 +251,6 @@ def test_another_components_heartbeat_is_not_reserved(cluster: Cluster) -> None:
     assert cluster.node("Comp").registerDataProduct("Other_GravityHeartbeat", gravity.TCP) == gravity.SUCCESS
 
 
-@pytest.mark.parametrize("transport", [gravity.PGM, gravity.EPGM])
-def test_transports_that_nobody_has(cluster: Cluster, transport: int) -> None:
-    assert cluster.node().registerDataProduct("P", transport) == gravity.NO_PORTS_AVAILABLE
-
-
-def test_an_unknown_transport(cluster: Cluster) -> None:
-    assert cluster.node().registerDataProduct("P", 5) == gravity.INVALID_PARAMETER
-
-
 def test_no_port_is_free(cluster: Cluster) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -331,6 +331,16 @@ def test_a_subscription_holds_its_subscriber_once(cluster: Cluster) -> None:
     assert held() == 0
 
 
+def test_a_failed_subscription_holds_its_subscriber_until_it_is_taken_back(cluster: Cluster, impatient: None) -> None:
+    node, subscriber = cluster.node(), GravitySubscriber()
+    cluster.directory.close()
+    before = sys.getrefcount(subscriber)
+    assert node.subscribe("P", subscriber) == gravity.NO_SERVICE_DIRECTORY
+    assert sys.getrefcount(subscriber) == before + 1
+    assert node.unsubscribe("P", subscriber) == gravity.SUCCESS
+    assert sys.getrefcount(subscriber) == before
+
+
 def test_only_the_node_needs_to_hold_a_subscriber(cluster: Cluster, product: Product, eventually: Eventually) -> None:
     texts: list[bytes] = []
 
@@ -379,6 +389,19 @@ def test_a_product_of_the_applications_own_kind(cluster: Cluster, product: Produ
     eventually(lambda: collector.texts == ["own"])
 
 
+class _Silent(GravityServiceProvider):
+    """Takes its time to answer."""
+
+    def __init__(self, seconds: float = 0.2) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.released = threading.Event()
+
+    def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
+        self.released.wait(self.seconds)
+        return GravityDataProduct("Late")
+
+
 # ---- the end -----------------------------------------------------------------------------------------------------
 
 
@@ -423,25 +446,141 @@ def test_a_forgotten_node_is_collected(cluster: Cluster, threads: Callable[[], i
     assert len(cluster.publishers("P")) == 1  # as in the reference
 
 
-def test_two_hundred_nodes_leave_nothing_behind(
+def test_a_node_is_closed_while_other_threads_use_it(
     cluster: Cluster, product: Product, threads: Callable[[], int], eventually: Eventually
 ) -> None:
+    """Their calls end, with a code; nothing is left running."""
+    before = threads()
+    node = cluster.node("Comp")
+    node.registerService("S", gravity.TCP, _Silent())
+    calls: list[Callable[[], object]] = [
+        lambda: node.request("S", product("Q", "x")),
+        lambda: node.request("S", product("Q", "x"), GravityRequestor()),
+        lambda: node.registerDataProduct("P", gravity.TCP),
+        lambda: node.publish(product("P", "x")),
+        lambda: node.unregisterDataProduct("P"),
+        lambda: node.subscribe("P", GravitySubscriber()),
+    ]
+    failed: list[BaseException] = []
+    going = threading.Event()
+
+    def use(call: Callable[[], object]) -> None:
+        try:
+            while node.publish(product("P", "x")) != gravity.NOT_INITIALIZED:
+                call()
+                going.set()
+        except BaseException as error:
+            failed.append(error)
+
+    users = [threading.Thread(target=use, args=[call]) for call in calls]
+    for user in users:
+        user.start()
+    assert going.wait(10)
+    node.close()
+    for user in users:
+        user.join(10)
+    assert failed == []
+    assert not any(user.is_alive() for user in users)
+    eventually(lambda: threads() <= before)
+
+
+def test_a_node_is_closed_while_a_callback_waits_for_an_answer(cluster: Cluster, product: Product) -> None:
+    asking = threading.Event()
+
+    class Asking(GravitySubscriber):
+        def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+            asking.set()
+            node.request("S", product("Q", "x"))
+
+    provider = cluster.node("Provider")
+    answering = _Silent(2)
+    provider.registerService("S", gravity.TCP, answering)
+    node = cluster.publisher("P")
+    node.subscribe("P", Asking())
+    node.publish(product("P", "x"))
+    assert asking.wait(10)
+    started = time.monotonic()
+    node.close()
+    assert time.monotonic() - started < 1.5
+    answering.released.set()
+
+
+def test_calls_that_come_too_late(cluster: Cluster, threads: Callable[[], int]) -> None:
+    """As a thread makes them that has entered a method of the node just before another one closed it."""
+    before = threads()
+    node = cluster.node("Comp")
+    core = node._core
+    assert core is not None
+    node.close()
+    assert core.registering.register("P", gravity.TCP, cache=True) == gravity.NOT_INITIALIZED
+    assert core.registering.register_service("S", gravity.TCP, _Silent()) == gravity.NOT_INITIALIZED
+    assert core.listen("Comp", "", 1000, GravityHeartbeatListener()) == gravity.NO_SERVICE_DIRECTORY
+    assert core.stop_listening("Comp") == gravity.SUCCESS
+    assert threads() == before
+
+
+def test_a_node_is_collected_under_a_lock_that_a_callback_wants(
+    cluster: Cluster,
+    product: Product,
+    eventually: Eventually,
+    threads: Callable[[], int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gravity.node._END_WAIT", 0.1)
+    before = threads()
+    lock, called = threading.Lock(), threading.Event()
+
+    class Locking(GravitySubscriber):
+        def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+            called.set()
+            with lock:
+                pass
+
+    node = GravityNode("Comp")
+    node.registerDataProduct("P", gravity.TCP)
+    node.subscribe("P", Locking())
+    with lock:
+        node.publish(product("P", "x"))
+        assert called.wait(10)
+        del node
+        gc.collect()
+    eventually(lambda: threads() <= before)
+
+
+def test_an_address_can_be_used_again_at_once(cluster: Cluster, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    cluster.configure(f"MinPort = {port}\nMaxPort = {port}")
+    node, provider = cluster.node(), GravityServiceProvider()
+    for _ in range(5):
+        assert node.registerDataProduct("P", gravity.TCP) == gravity.SUCCESS
+        assert node.unregisterDataProduct("P") == gravity.SUCCESS
+        assert node.registerService("S", gravity.TCP, provider) == gravity.SUCCESS
+        assert node.unregisterService("S") == gravity.SUCCESS
+
+
+@pytest.mark.parametrize("end", ["closed", "dropped"])
+def test_a_hundred_nodes_leave_nothing_behind(
+    cluster: Cluster, product: Product, threads: Callable[[], int], eventually: Eventually, end: str
+) -> None:
     def run_one() -> None:
-        with GravityNode("Comp") as node:
-            node.registerDataProduct("P", gravity.TCP)
-            node.subscribe("P", GravitySubscriber())
-            node.publish(product("P", "x"))
+        node = GravityNode("Comp")
+        node.registerDataProduct("P", gravity.TCP)
+        node.subscribe("P", GravitySubscriber())
+        node.publish(product("P", "x"))
+        if end == "closed":
+            node.close()
 
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
     run_one()
     running, open_ = threads(), descriptors()
-    for _ in range(200):
+    for _ in range(100):
         run_one()
     eventually(lambda: threads() <= running)
     eventually(lambda: descriptors() <= open_)
-    assert cluster.publishers("P") == []
+    if end == "closed":
+        assert cluster.publishers("P") == []
 
 
 _PROGRAM = """

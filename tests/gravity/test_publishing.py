@@ -83,3 +83,9 @@ def test_what_is_removed_is_no_longer_published(publishing: Publishing, sender: 
     assert "P" not in publishing
     assert not publishing.publish(GravityDataProductPB(dataProductID="P"), "", 0)
     assert publishing.has_subscribers("P") is None
+
+
+def test_what_another_thread_removes_meanwhile_is_not_published(publishing: Publishing, sender: Sender) -> None:
+    """As a publishing thread sees it that has waited for the lock while the socket was closed."""
+    sender.close()
+    assert not publishing.publish(GravityDataProductPB(dataProductID="P"), "", 0)

@@ -152,14 +152,17 @@ def comparable(reply: bytes) -> bytes:
     )
 
 
-def test_the_recorded_conversation(start: Start, free_port: FreePort, raw: Raw, recorded: list[Recorded]) -> None:
+def test_the_recorded_conversation(
+    start: Start, free_port: FreePort, raw: Raw, recorded: dict[str, list[Recorded]]
+) -> None:
     """The recorded requests get the recorded replies, but for a service's withdrawal, which succeeds here."""
     port = free_port()
     program = start(f"MinPort = {port}\nMaxPort = {port + 99}")  # not the ports of the recording
     program.wait_until_ready()
     peer = Peer(raw, program.url)
-    requests = [line.frames[0] for line in recorded if line.kind == "request"]
-    replies = [line.frames[0] for line in recorded if line.kind == "reply"]
+    lines = recorded["pubsub-service-heartbeat"]
+    requests = [line.frames[0] for line in lines if line.kind == "request"]
+    replies = [line.frames[0] for line in lines if line.kind == "reply"]
     answers = [peer.ask(request) for request in requests]
     assert [comparable(a).hex() for a in answers[:-1]] == [comparable(r).hex() for r in replies[:-1]]
     assert wire.decode_code_reply(replies[-1]) is DirectoryCode.NOT_REGISTERED

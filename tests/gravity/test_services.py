@@ -144,11 +144,20 @@ def test_question_and_answer(cluster: Cluster, provide: Provide, product: Produc
     assert question.serializeToString() == before
 
 
-@pytest.mark.parametrize("transport", [gravity.TCP, gravity.INPROC, gravity.IPC])
-def test_a_node_asks_itself(cluster: Cluster, product: Product, transport: int) -> None:
-    node, id = cluster.node(), f"Service{threading.get_native_id()}"
-    assert node.registerService(id, transport, Echo()) == gravity.SUCCESS
-    assert text(node.request(id, product("Q", "x"), 10_000)) == "echo x"
+def test_a_node_asks_itself(cluster: Cluster, product: Product) -> None:
+    node = cluster.node()
+    assert node.registerService("S", gravity.TCP, Echo()) == gravity.SUCCESS
+    assert text(node.request("S", product("Q", "x"), 10_000)) == "echo x"
+
+
+def test_the_answer_serialized(cluster: Cluster, provide: Provide, product: Product, eventually: Eventually) -> None:
+    provide(Echo())
+    node, answers, question = cluster.node("Asker"), Answers(), product("Q", "x")
+    assert text(GravityDataProduct(data=node.requestBinary("S", question, 10_000))) == "echo x"
+    assert node.requestBinary("S", question, answers, "1", 10_000) == gravity.SUCCESS
+    eventually(lambda: len(answers.filled) == 1)
+    assert node.requestBinary("T", question, 10_000) == b""
+    assert node.requestBinary("T", question, answers) == gravity.NO_SUCH_SERVICE
 
 
 def test_an_unknown_service(cluster: Cluster, product: Product) -> None:
@@ -589,19 +598,6 @@ def test_no_port_is_free(cluster: Cluster, raw: Raw) -> None:
         cluster.configure(f"MinPort = {port}\nMaxPort = {port}")
         assert cluster.node().registerService("S", gravity.TCP, Echo()) == gravity.NO_PORTS_AVAILABLE
     assert look_up(raw, cluster, "S").url == ""
-
-
-@pytest.mark.parametrize(
-    ("transport", "code"),
-    [
-        (gravity.PGM, gravity.NO_PORTS_AVAILABLE),
-        (gravity.EPGM, gravity.NO_PORTS_AVAILABLE),
-        (5, gravity.INVALID_PARAMETER),
-        (-1, gravity.INVALID_PARAMETER),
-    ],
-)
-def test_transports_that_nobody_has(cluster: Cluster, transport: int, code: int) -> None:
-    assert cluster.node().registerService("S", transport, Echo()) == code
 
 
 def test_nothing_works_before_init(product: Product) -> None:

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+
 import pytest
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.subscription import Subscription, Verdict, choose_publishers
+from gravity.subscription import Subscription, choose_publishers
 from gravity.wire import Publisher
 
 A, B, C = (Publisher(f"tcp://127.0.0.1:{port}", name, 10) for name, port in (("A", 1), ("B", 2), ("C", 3)))
-DELIVER, IGNORE, STALE = Verdict.DELIVER, Verdict.IGNORE, Verdict.STALE
+NOW = 10**15
+
+
+class Verdict(Enum):
+    DELIVER = auto()
+    IGNORE = auto()
+    STALE = auto()
+
+
+DELIVER, IGNORE, STALE = Verdict
 
 
 def product(text: str = "x", at: int = 100, **fields: object) -> GravityDataProductPB:
@@ -21,6 +32,13 @@ def subscription(*publishers: Publisher, wants_cached: bool = True) -> Subscript
     subscription = Subscription(wants_cached=wants_cached)
     subscription.update(publishers)
     return subscription
+
+
+def judge(s: Subscription, url: str, product: GravityDataProductPB) -> Verdict:
+    """What happens to a message that comes alone."""
+    products, stale = s.accept(url, [product], NOW)
+    assert products == ([] if stale else [product][: len(products)])
+    return STALE if stale else DELIVER if products else IGNORE
 
 
 # ---- acceptance ------------------------------------------------------------------------------------------------
@@ -47,29 +65,45 @@ def subscription(*publishers: Publisher, wants_cached: bool = True) -> Subscript
 def test_judge(last: GravityDataProductPB | None, new: GravityDataProductPB, verdict: Verdict) -> None:
     s = subscription(A)
     if last:
-        assert s.judge(A.url, last) is DELIVER
-    assert s.judge(A.url, new) is verdict
+        assert judge(s, A.url, last) is DELIVER
+    assert judge(s, A.url, new) is verdict
+
+
+def test_a_batch_is_judged_message_by_message() -> None:
+    batch = [product("a", 1), product("b", 2), product("b", 2), product("old", 1), product("c", 3)]
+    s = subscription(A)
+    products, stale = s.accept(A.url, batch, NOW)
+    assert [p.data for p in products] == [b"a", b"b", b"c"] and not stale
+    assert [p.received_timestamp for p in products] == [NOW] * 3
+    assert [p.data for p in s.last_products()] == [b"c"]
+
+
+def test_a_batch_ends_with_the_first_stale_message() -> None:
+    products, stale = subscription(A).accept(
+        A.url, [product("a", 1), product("b", 2, registration_time=9), product("c", 3)], NOW
+    )
+    assert [p.data for p in products] == [b"a"] and stale
 
 
 def test_cached_messages_that_nobody_wants_are_remembered() -> None:
     s = subscription(A, wants_cached=False)
-    assert s.judge(A.url, product("x", 100, is_cached_dataproduct=True)) is IGNORE
-    assert s.judge(A.url, product("w", 99)) is IGNORE
-    assert s.judge(A.url, product("y", 101)) is DELIVER
+    assert judge(s, A.url, product("x", 100, is_cached_dataproduct=True)) is IGNORE
+    assert judge(s, A.url, product("w", 99)) is IGNORE
+    assert judge(s, A.url, product("y", 101)) is DELIVER
 
 
 def test_what_is_ignored_is_not_remembered() -> None:
     s = subscription(A)
-    s.judge(A.url, product("x", 100))
-    s.judge(A.url, product("old", 50))
+    judge(s, A.url, product("x", 100))
+    judge(s, A.url, product("old", 50))
     assert [p.data for p in s.last_products()] == [b"x"]
-    assert s.judge(A.url, product("y", 60)) is IGNORE
+    assert judge(s, A.url, product("y", 60)) is IGNORE
 
 
 def test_publishers_have_clocks_of_their_own() -> None:
     s = subscription(A, B)
-    assert s.judge(A.url, product(at=100)) is DELIVER
-    assert s.judge(B.url, product(at=50)) is DELIVER
+    assert judge(s, A.url, product(at=100)) is DELIVER
+    assert judge(s, B.url, product(at=50)) is DELIVER
 
 
 @pytest.mark.parametrize(
@@ -85,15 +119,15 @@ def test_publishers_have_clocks_of_their_own() -> None:
 )
 def test_a_relays_first_message_may_be_known_from_elsewhere(relayed: GravityDataProductPB, verdict: Verdict) -> None:
     s = subscription(A, B)
-    s.judge(A.url, product("x", 100))
-    assert s.judge(B.url, relayed) is verdict
+    judge(s, A.url, product("x", 100))
+    assert judge(s, B.url, relayed) is verdict
 
 
 def test_only_a_relays_first_message_is_compared_with_others() -> None:
     s = subscription(A, B)
-    s.judge(A.url, product("x", 100))
-    s.judge(B.url, product("w", 90, is_relayed_dataproduct=True))
-    assert s.judge(B.url, product("x", 100, is_relayed_dataproduct=True)) is DELIVER
+    judge(s, A.url, product("x", 100))
+    judge(s, B.url, product("w", 90, is_relayed_dataproduct=True))
+    assert judge(s, B.url, product("x", 100, is_relayed_dataproduct=True)) is DELIVER
 
 
 # ---- what a further subscriber starts with -----------------------------------------------------------------------
@@ -101,25 +135,23 @@ def test_only_a_relays_first_message_is_compared_with_others() -> None:
 
 def test_last_products_oldest_first() -> None:
     s = subscription(A, B, C)
-    s.judge(A.url, product("late", 300))
-    s.judge(B.url, product("early", 100))
+    judge(s, A.url, product("late", 300))
+    judge(s, B.url, product("early", 100))
     assert [p.data for p in s.last_products()] == [b"early", b"late"]
 
 
 def test_what_an_application_changes_is_not_what_is_remembered() -> None:
     s = subscription(A)
     mine = product("x", 100)
-    s.judge(A.url, mine)
-    s.detach(A.url)
+    judge(s, A.url, mine)
     mine.timestamp, mine.data = 10**15, b"changed"
     assert [(p.timestamp, p.data) for p in s.last_products()] == [(100, b"x")]
-    assert s.judge(A.url, product("y", 101)) is DELIVER
+    assert judge(s, A.url, product("y", 101)) is DELIVER
 
 
-def test_nothing_to_detach() -> None:
-    s = subscription(A)
-    s.detach(A.url)
-    assert s.last_products() == []
+def test_nothing_received_nothing_remembered() -> None:
+    assert subscription(A).accept(A.url, [], NOW) == ([], False)
+    assert subscription(A).last_products() == []
 
 
 # ---- publishers come and go ----------------------------------------------------------------------------------------
@@ -136,17 +168,17 @@ def test_update() -> None:
 def test_a_publisher_registered_anew_is_connected_anew() -> None:
     again = Publisher(A.url, "A", 11)
     s = subscription(A)
-    s.judge(A.url, product(at=100))
+    judge(s, A.url, product(at=100))
     assert s.update([again]) == ([A], [again])
-    assert s.judge(A.url, product(at=50, registration_time=11)) is DELIVER
-    assert s.judge(A.url, product(at=200, registration_time=10)) is STALE
+    assert judge(s, A.url, product(at=50, registration_time=11)) is DELIVER
+    assert judge(s, A.url, product(at=200, registration_time=10)) is STALE
 
 
 def test_an_update_without_change_keeps_the_memory() -> None:
     s = subscription(A)
-    s.judge(A.url, product(at=100))
+    judge(s, A.url, product(at=100))
     s.update([A, B])
-    assert s.judge(A.url, product(at=100)) is IGNORE
+    assert judge(s, A.url, product(at=100)) is IGNORE
 
 
 def test_a_dropped_publisher_may_come_back() -> None:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gravity import wire
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.publication import Publication
-from gravity.ServiceDirectoryPB_pb2 import ServiceDirectoryResponsePB
+from gravity.ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
+from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
+from gravity.ServiceDirectoryPB_pb2 import ComponentServiceLookupResponsePB, ServiceDirectoryResponsePB
 from gravity.wire import (
     Broadcast,
     DirectoryCode,
@@ -55,6 +58,12 @@ FRAMES = [
     wire.encode_broadcast(Broadcast("domain", "tcp://h:1", 1700000000, 10)),
 ]
 
+PAYLOADS: dict[str, Callable[[bytes], Message]] = {
+    "gravity.ComponentDataLookupResponsePB": lambda data: wire.publishers_pb(*wire.decode_publishers(data)),
+    "gravity.ServiceDirectoryMapPB": ServiceDirectoryMapPB.FromString,
+    "gravity.ServiceDirectoryDomainUpdatePB": ServiceDirectoryDomainUpdatePB.FromString,
+}
+
 fuzzed = settings(max_examples=200, derandomize=True, deadline=None, database=None)
 
 
@@ -79,7 +88,7 @@ def test_recorded_replies_are_written_as_they_were(recorded_reply: Recorded) -> 
         assert wire.encode_publishers_reply(id, domain, publishers) == frame
     elif product.type_name == "gravity.ComponentServiceLookupResponsePB":
         service = wire.decode_service_reply(frame)
-        id = "Echo" if service.url else "Nope"
+        id = wire.parse(ComponentServiceLookupResponsePB, product.data).lookupID
         assert wire.encode_service_reply(id, "", service if service.url else None) == frame
     elif product.type_name == "gravity.ServiceDirectoryResponsePB":
         id = product.data[2 : 2 + product.data[1]].decode()
@@ -101,17 +110,26 @@ def test_recorded_messages_are_published_as_they_were(recorded_published: Record
     )
     product = GravityDataProductPB(dataProductID=seen.dataProductID)
     if seen.type_name:
-        wire.fill(product, wire.publishers_pb(*wire.decode_publishers(seen.data)))
+        wire.fill(product, PAYLOADS[seen.type_name](seen.data))
     else:
         product.data = seen.data
+    product.softwareVersion = seen.softwareVersion
+    if not seen.softwareVersion:
+        product.ClearField("softwareVersion")
     frames = publication.frames(product, topic.decode(), seen.timestamp, now=0)
     if seen.is_cached_dataproduct:
         [frames] = publication.replay()
     assert frames == (topic, frame)
 
 
-def test_what_the_recorded_requests_say(recorded: list[Recorded]) -> None:
-    said = {line.number: wire.decode_request(line.frames[0]) for line in recorded if line.kind == "request"}
+def test_recorded_broadcasts_are_written_as_they_were(recorded_broadcast: Recorded) -> None:
+    [datagram] = recorded_broadcast.frames
+    assert wire.encode_broadcast(wire.decode_broadcast(datagram)) == datagram
+
+
+def test_what_the_recorded_requests_say(recorded: dict[str, list[Recorded]]) -> None:
+    lines = recorded["pubsub-service-heartbeat"]
+    said = {line.number: wire.decode_request(line.frames[0]) for line in lines if line.kind == "request"}
     url = "tcp://127.0.0.1:24004"
     assert said[1] == GetDomain()
     assert said[5] == Registration("Prod", url, Kind.DATA, "NodeA", 1795379408113990, is_relay=False)

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +161,10 @@ class Node:
 
     # ---- data products -------------------------------------------------------------------------------------
 
-    def offer(self, *ids: str, cache: bool = True) -> Node:
+    def offer(self, *ids: str, cache: bool = True, transport: int = gravity.TCP) -> Node:
         """Register data products."""
         for id in ids:
-            assert self.do("registerDataProduct", id, gravity.TCP, cache) == gravity.SUCCESS
+            assert self.do("registerDataProduct", id, transport, cache) == gravity.SUCCESS
         return self
 
     def publish(self, id: str, *texts: str, filter: str = "", timestamp: int = 0, **product: str) -> None:
@@ -201,9 +201,9 @@ class Node:
 
     # ---- services, heartbeats ------------------------------------------------------------------------------
 
-    def serve(self, service: str) -> Told:
+    def serve(self, service: str, transport: int = gravity.TCP) -> Told:
         """Offer a service; return what is asked."""
-        assert self.do("registerService", service, gravity.TCP, {"provider": self.id}) == gravity.SUCCESS
+        assert self.do("registerService", service, transport, {"provider": self.id}) == gravity.SUCCESS
         return self.told(self.id)
 
     def ask(self, service: str, text: str, timeout: int = 10_000, domain: str = "") -> Product | None:
@@ -288,9 +288,13 @@ class Cluster:
         self._directory = None
 
     def publishers(self, id: str, domain: str = "") -> list[wire.Publisher]:
-        """Whom the directory lists for a data product; nobody if it does not answer."""
+        """Whom the directory lists for a data product; nobody if it does not answer.
+
+        What offers say of relays is lost when they are made again or known from elsewhere: no word means no.
+        """
         reply = self._look_up(id, Kind.DATA, domain)
-        return wire.decode_publishers_reply(reply) if reply else []
+        listed = wire.decode_publishers_reply(reply) if reply else []
+        return [replace(p, is_relay=bool(p.is_relay)) for p in listed]
 
     def service(self, id: str, domain: str = "") -> wire.Service:
         """Where the directory says that a service is."""

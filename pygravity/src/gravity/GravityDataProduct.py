@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError, Message
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import MalformedFrame, checked_text, encode, fill
+from .wire import MalformedFrame, copy_of, decode_data_product, encode, fill
 
 
 class GravityDataProduct:
@@ -44,12 +44,12 @@ class GravityDataProduct:
         else:
             raise AttributeError(f"data is bytes or a protobuf message, not {type(data).__name__}")
 
-    def populateMessage(self, msg: Message) -> None:
-        """Merge the payload into the protobuf message `msg`; raise AttributeError if it cannot be parsed."""
+    def populateMessage(self, data: Message) -> None:
+        """Merge the payload into the protobuf message `data`; raise AttributeError if it cannot be parsed."""
         try:
-            msg.MergeFromString(self._pb.data)
+            data.MergeFromString(self._pb.data)
         except DecodeError as error:
-            raise AttributeError(f"the payload is no {msg.DESCRIPTOR.full_name}: {error}") from None
+            raise AttributeError(f"the payload is no {data.DESCRIPTOR.full_name}: {error}") from None
 
     def getDataSize(self) -> int:
         """Return the payload's size in bytes."""
@@ -66,9 +66,9 @@ class GravityDataProduct:
     def parseFromString(self, data: bytes) -> None:
         """Merge a serialized data product into this one; raise AttributeError if it cannot be parsed."""
         try:
+            decode_data_product(data)  # first, so that what is no data product leaves this one as it is
             self._pb.MergeFromString(data)
-            checked_text(self._pb)
-        except (DecodeError, UnicodeDecodeError, MalformedFrame, TypeError) as error:
+        except (MalformedFrame, TypeError) as error:
             raise AttributeError(f"no serialized GravityDataProductPB: {error}") from None
 
     @property
@@ -153,3 +153,18 @@ class GravityDataProduct:
     def futureSocketUrl(self) -> str:
         """Where the real answer will be."""
         return self._pb.future_socket_url
+
+
+def wrapped(envelopes: list[GravityDataProductPB]) -> list[GravityDataProduct]:
+    """Return received envelopes as applications see them, without a copy: they are now the application's."""
+    return [GravityDataProduct._wrap(envelope) for envelope in envelopes]
+
+
+def envelope_of(product: GravityDataProduct) -> GravityDataProductPB:
+    """Return a copy of a data product's envelope; any object with serializeToString() is taken.
+
+    Raises MalformedFrame if what that returns is no data product.
+    """
+    if type(product) is not GravityDataProduct:
+        return decode_data_product(product.serializeToString())
+    return copy_of(product._pb)

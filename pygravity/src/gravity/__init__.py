@@ -10,8 +10,9 @@ from . import gravity
 from .callbacks import GravityHeartbeatListener, GravityRequestor, GravityServiceProvider, GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .GravityLogHandler import GravityLogHandler
-from .log import Log, SpdLog
+from .log import SpdLog
 from .node import GravityNode
+from .old_log import Log, Logger
 from .SpdLogHandler import SpdLogHandler
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "GravityServiceProvider",
     "GravitySubscriber",
     "Log",
+    "Logger",
     "SpdLog",
     "SpdLogHandler",
     "gravity",

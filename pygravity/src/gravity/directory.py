@@ -41,7 +41,7 @@ class _Offer:
     url: str
     component_id: str
     timestamp: int
-    is_relay: bool = False
+    is_relay: bool | None = None
     ip_address: str = ""
 
     @property
@@ -75,7 +75,7 @@ class Directory:
         domain = r.domain if r.domain is not None else self.domain
         if r.timestamp is None or r.timestamp < self._newest.get(r.url, 0):
             return []
-        offer = _Offer(r.url, r.component_id or "", r.timestamp, bool(r.is_relay), r.ip_address or "")
+        offer = _Offer(r.url, r.component_id or "", r.timestamp, r.is_relay, r.ip_address or "")
         self._newest[r.url] = r.timestamp
         announcements: list[Announcement] = []
         if r.kind is Kind.SERVICE:

@@ -1,16 +1,18 @@
-"""Gravity's two logs: SpdLog, which the library writes too, and the older Log. Lines look as the reference's.
+"""Gravity's log: SpdLog, which the library writes too, and how a node sets it and the older Log up.
 
-Both stand on the standard library's handlers, but outside its tree of loggers: an application that routes
-`logging` into Gravity (SpdLogHandler, GravityLogHandler) must not get its own lines back.
+Lines look as the reference's. Both logs stand on the standard library's handlers, but outside its tree of
+loggers: an application that routes `logging` into Gravity (SpdLogHandler, GravityLogHandler) must not get its
+own lines back.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from .log_handlers import ConsoleHandler, checked, file_handler, set_up, time_of
+from .old_log import Log
 
 _SPD_LEVELS = {
     "trace": 5,
@@ -23,14 +25,8 @@ _SPD_LEVELS = {
     "critical": logging.CRITICAL,
 }
 _SPD_NAMES = {number: name for name, number in reversed(_SPD_LEVELS.items())}
-_MAX_TEXT = 4095  # bytes of one message of the older Log
 
 Getter = Callable[[str, str], str]
-
-
-def _stamp(record: logging.LogRecord, layout: str, digits: int) -> str:
-    fraction = f"{record.created % 1:.6f}"[2 : 2 + digits]
-    return f"{time.strftime(layout, time.localtime(record.created))}.{fraction}"
 
 
 class _NodeLine(logging.Formatter):
@@ -43,7 +39,7 @@ class _NodeLine(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level = _SPD_NAMES.get(record.levelno, record.levelname)
         text = super().format(record)
-        return f"[{_stamp(record, '%Y-%m-%d %H:%M:%S', 6)} {self._component_id}-{level}] {text}"
+        return f"[{time_of(record, '%Y-%m-%d %H:%M:%S', 6)} {self._component_id}-{level}] {text}"
 
 
 class _DefaultLine(logging.Formatter):
@@ -51,45 +47,14 @@ class _DefaultLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = _SPD_NAMES.get(record.levelno, record.levelname)
-        return f"[{_stamp(record, '%Y-%m-%d %H:%M:%S', 3)}] [{level}] {super().format(record)}"
-
-
-class _OldLine(logging.Formatter):
-    """`[01/31/26 12:00:00.000000 Component-LEVEL] text`."""
-
-    def __init__(self, component_id: str) -> None:
-        super().__init__()
-        self._component_id = component_id
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage().encode()[:_MAX_TEXT].decode(errors="ignore")
-        stamp = _stamp(record, "%m/%d/%y %H:%M:%S", 6)
-        return f"[{stamp} {self._component_id}-{Log.LogLevelToString(record.levelno)}] {text}"
-
-
-class _Console(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to what `sys.stdout` is at that moment."""
-
-    def __init__(self) -> None:
-        super().__init__(sys.stdout)
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stdout
-        super().emit(record)
-
-
-def _handler(handler: logging.Handler, line: logging.Formatter, level: int) -> logging.Handler:
-    handler.setFormatter(line)
-    handler.setLevel(level)
-    return handler
+        return f"[{time_of(record, '%Y-%m-%d %H:%M:%S', 3)}] [{level}] {super().format(record)}"
 
 
 library_log = logging.Logger("GravityLogger")
 application_log = logging.Logger("GravityApplicationLogger", level=_SPD_LEVELS["trace"])
-_old_log = logging.Logger("GravityLog", level=1)
 
 library_log.addHandler(logging.NullHandler())
-application_log.addHandler(_handler(_Console(), _DefaultLine(), logging.INFO))
+application_log.addHandler(set_up(ConsoleHandler(), _DefaultLine(), logging.INFO))
 _configured = False
 
 
@@ -111,11 +76,11 @@ def configure(component_id: str, get: Getter, network: Callable[[str, str], None
     for log, prefix in ((library_log, "Gravity"), (application_log, "App")):
         handlers: list[logging.Handler] = []
         if console := level(f"{prefix}ConsoleLogLevel"):
-            handlers.append(_handler(_Console(), line, console))
+            handlers.append(set_up(ConsoleHandler(), line, console))
         if file := level(f"{prefix}FileLogLevel"):
-            handlers.append(_handler(_file(path), line, file))
+            handlers.append(set_up(file_handler(path), line, file))
         if network and prefix == "App" and (published := level("AppNetworkLogLevel")):
-            handlers.append(_handler(_Network(network), line, published))
+            handlers.append(set_up(_Network(network), line, published))
         if handlers:
             log.handlers[:] = handlers
     if local := Log.LogStringToLevel(get("LocalLogLevel", "none")):
@@ -133,15 +98,6 @@ class _Network(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._publish(_SPD_NAMES.get(record.levelno, record.levelname), self.format(record) + "\n")
-
-
-def _file(path: Path) -> logging.Handler:
-    """Return a handler that appends to `path`, or one that drops all, said once, if that cannot be."""
-    try:
-        return logging.FileHandler(path, encoding="utf-8")
-    except OSError as error:
-        print(f"Gravity: no log file {path}: {error.strerror}", file=sys.stderr)
-        return logging.NullHandler()
 
 
 class SpdLog:
@@ -181,85 +137,4 @@ class SpdLog:
 
 
 def _spd(level: str, message: str) -> None:
-    application_log.log(_SPD_LEVELS[level], "%s", _text(message))
-
-
-class Log:
-    """The older log, silent until a logger is added; a logger at one level takes all the more severe ones."""
-
-    NONE, FATAL, CRITICAL, WARNING, MESSAGE, DEBUG, TRACE = 0, 1, 2, 4, 8, 16, 32
-
-    @staticmethod
-    def LogLevelToString(level: int) -> str:
-        """Return the name of a level, "" for an unknown one and for NONE."""
-        return {1: "FATAL", 2: "CRITICAL", 4: "WARNING", 8: "MESSAGE", 16: "DEBUG", 32: "TRACE"}.get(level, "")
-
-    @staticmethod
-    def LogStringToLevel(level: str) -> int:
-        """Return the level of a name in any case, NONE for an unknown one."""
-        names = ("FATAL", "CRITICAL", "WARNING", "MESSAGE", "DEBUG", "TRACE")
-        return 1 << names.index(level.upper()) if level.upper() in names else Log.NONE
-
-    @staticmethod
-    def initAndAddFileLogger(log_dir: str, comp_id: str, level: int, close_after_write: bool = False) -> None:
-        """Append to `<log_dir>/<comp_id>.log` from `level` on."""
-        Log.initAndAddLogger(_handler(_file(Path(log_dir) / f"{comp_id}.log"), _OldLine(comp_id), 0), level)
-
-    @staticmethod
-    def initAndAddConsoleLogger(comp_id: str, level: int) -> None:
-        """Write to standard output from `level` on."""
-        Log.initAndAddLogger(_handler(_Console(), _OldLine(comp_id), 0), level)
-
-    @staticmethod
-    def initAndAddLogger(logger: logging.Handler, level: int) -> None:
-        """Send what is at `level` or more severe to `logger`, here any handler of the standard library."""
-        logger.addFilter(lambda record: record.levelno <= level)
-        _old_log.addHandler(logger)
-
-    @staticmethod
-    def CloseLoggers() -> None:
-        """Close and remove all loggers."""
-        for handler in list(_old_log.handlers):
-            _old_log.removeHandler(handler)
-            handler.close()
-
-    @staticmethod
-    def fatal(message: str) -> None:
-        """Log `message` at level FATAL."""
-        _old(Log.FATAL, message)
-
-    @staticmethod
-    def critical(message: str) -> None:
-        """Log `message` at level CRITICAL."""
-        _old(Log.CRITICAL, message)
-
-    @staticmethod
-    def warning(message: str) -> None:
-        """Log `message` at level WARNING."""
-        _old(Log.WARNING, message)
-
-    @staticmethod
-    def message(message: str) -> None:
-        """Log `message` at level MESSAGE."""
-        _old(Log.MESSAGE, message)
-
-    @staticmethod
-    def debug(message: str) -> None:
-        """Log `message` at level DEBUG."""
-        _old(Log.DEBUG, message)
-
-    @staticmethod
-    def trace(message: str) -> None:
-        """Log `message` at level TRACE."""
-        _old(Log.TRACE, message)
-
-
-def _old(level: int, message: str) -> None:
-    if _old_log.handlers:  # logging's own last resort would write to standard error
-        _old_log.log(level, "%s", _text(message))
-
-
-def _text(message: str) -> str:
-    if not isinstance(message, str):
-        raise TypeError(f"a log message is a str, not {type(message).__name__}")
-    return message
+    application_log.log(_SPD_LEVELS[level], "%s", checked(message))

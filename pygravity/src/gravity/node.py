@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TypeVar, overload
 
-from . import gravity, log, wire
+from . import codes, log, wire
 from .callbacks import (
     GravityHeartbeatListener,
     GravityRequestor,
@@ -21,13 +22,15 @@ from .callbacks import (
 )
 from .config import Parameters
 from .core import Core
-from .directory_client import NoDirectory
-from .GravityDataProduct import GravityDataProduct
+from .GravityDataProduct import GravityDataProduct, envelope_of
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
+from .ownership import Owned
 from .subscribing import Key
 
 T = TypeVar("T")
+
+_END_WAIT = 1.0  # seconds that whoever drops a node waits until its sockets are closed
 
 _RESERVED = {
     wire.REGISTERED_PUBLISHERS,
@@ -40,11 +43,11 @@ _RESERVED = {
 }
 _CODE_NAMES: Mapping[int, str] = MappingProxyType(
     {0: "SUCCESS"}
-    | {value: name for name, value in vars(gravity).items() if isinstance(value, int) and -14 <= value < 0}
+    | {value: name for name, value in vars(codes).items() if isinstance(value, int) and -14 <= value < 0}
 )
 
 
-class GravityNode:
+class GravityNode(Owned):
     """One component of a Gravity system: it finds the others through the Service Directory.
 
     Methods that return an int return one of `gravity`'s codes: SUCCESS (0) if all is well, NOT_INITIALIZED
@@ -92,7 +95,7 @@ class GravityNode:
                 except (ValueError, TransportError) as error:
                     print(f"Gravity: {error}", file=sys.stderr)
                     malformed = isinstance(error, ValueError)
-                    return gravity.INVALID_PARAMETER if malformed else gravity.NO_SERVICE_DIRECTORY
+                    return codes.INVALID_PARAMETER if malformed else codes.NO_SERVICE_DIRECTORY
             return self._core.join()
 
     def close(self) -> None:
@@ -118,18 +121,18 @@ class GravityNode:
         """
         core = self._core
         if core is None:
-            return gravity.NOT_INITIALIZED
+            return codes.NOT_INITIALIZED
         if dataProductID in _RESERVED or dataProductID == self._component_id + wire.HEARTBEAT_SUFFIX:
-            return gravity.RESERVED_DATA_PRODUCT_ID
+            return codes.RESERVED_DATA_PRODUCT_ID
         if transportType not in range(5):
-            return gravity.INVALID_PARAMETER
+            return codes.INVALID_PARAMETER
         if cacheLastValue is None:
             cacheLastValue = self._parameters.yes("CacheLastSentDataproduct", True)
-        return core.register(dataProductID, transportType, cache=cacheLastValue)
+        return core.registering.register(dataProductID, transportType, cache=cacheLastValue)
 
     def unregisterDataProduct(self, dataProductID: str) -> int:
         """Withdraw a data product; REGISTRATION_CONFLICT if this node does not offer it."""
-        return self._core.unregister(dataProductID) if self._core else gravity.NOT_INITIALIZED
+        return self._core.registering.unregister(dataProductID) if self._core else codes.NOT_INITIALIZED
 
     def publish(self, dataProduct: GravityDataProduct, filterText: str = "", timestamp: int = 0) -> int:
         """Send a data product to its subscribers; `dataProduct` itself is left as it is.
@@ -138,18 +141,18 @@ class GravityNode:
         """
         core = self._core
         if core is None:
-            return gravity.NOT_INITIALIZED
-        product = wire.decode_data_product(dataProduct.serializeToString())
+            return codes.NOT_INITIALIZED
+        product = envelope_of(dataProduct)
         if not core.publishing.publish(product, filterText, timestamp):
             log.library_log.error("%s is published but not registered: dropped", product.dataProductID)
-        return gravity.SUCCESS
+        return codes.SUCCESS
 
     def subscribersExist(self, dataProductID: str) -> list[int | bool]:
         """Return [code, whether the data product has subscribers]."""
         if self._core is None:
-            return [gravity.NOT_INITIALIZED, True]
+            return [codes.NOT_INITIALIZED, True]
         exist = self._core.publishing.has_subscribers(dataProductID)
-        return [gravity.NOT_REGISTERED, True] if exist is None else [gravity.SUCCESS, exist]
+        return [codes.NOT_REGISTERED, True] if exist is None else [codes.SUCCESS, exist]
 
     def subscribe(
         self,
@@ -167,7 +170,7 @@ class GravityNode:
         """
         core = self._core
         if core is None:
-            return gravity.NOT_INITIALIZED
+            return codes.NOT_INITIALIZED
         _check_type("subscribe", subscriber, "subscriptionFilled")
         key = Key(domain or core.domain, dataProductID)
         with self._lock:
@@ -179,10 +182,13 @@ class GravityNode:
     def unsubscribe(
         self, dataProductID: str, subscriber: GravitySubscriber, filter: str = "", domain: str = ""
     ) -> int:
-        """Take back a subscription made with the same arguments; one that does not exist is ignored."""
+        """Take back a subscription made with the same arguments; one that does not exist is ignored.
+
+        Other threads' callbacks are not waited for: one that is due or under way may still be called.
+        """
         core = self._core
         if core is None:
-            return gravity.NOT_INITIALIZED
+            return codes.NOT_INITIALIZED
         key = Key(domain or core.domain, dataProductID)
         core.subscribing.unsubscribe(key, filter, subscriber)
         with self._lock:
@@ -191,22 +197,22 @@ class GravityNode:
                 held[1].discard(dataProductID)
                 if not held[1]:
                     del self._held[(id(subscriber), filter, key.domain)]
-        return gravity.SUCCESS
+        return codes.SUCCESS
 
     # ---- services ----------------------------------------------------------------------------------------
 
     def registerService(self, serviceID: str, transportType: int, server: GravityServiceProvider) -> int:
         """Offer a service that `server` provides; the last node that offers it is asked."""
         if self._core is None:
-            return gravity.NOT_INITIALIZED
+            return codes.NOT_INITIALIZED
         _check_type("registerService", server, "request")
         if transportType not in range(5):
-            return gravity.INVALID_PARAMETER
-        return self._core.register_service(serviceID, transportType, server)
+            return codes.INVALID_PARAMETER
+        return self._core.registering.register_service(serviceID, transportType, server)
 
     def unregisterService(self, serviceID: str) -> int:
         """Withdraw a service; NOT_REGISTERED if this node does not offer it."""
-        return self._core.unregister_service(serviceID) if self._core else gravity.NOT_INITIALIZED
+        return self._core.registering.unregister_service(serviceID) if self._core else codes.NOT_INITIALIZED
 
     @overload
     def request(
@@ -237,30 +243,37 @@ class GravityNode:
             return self._request_later(serviceID, dataProduct, *arguments)
         return self._request_now(serviceID, dataProduct, *arguments)
 
+    def requestBinary(self, *arguments) -> bytes | int:  # type: ignore[no-untyped-def]
+        """Do as `request` does, but return a synchronous answer serialized; b"" if there is none."""
+        answer = self.request(*arguments)
+        if isinstance(answer, int):
+            return answer
+        return answer.serializeToString() if answer else b""
+
     def startHeartbeat(self, interval_in_microseconds: int) -> int:
         """Publish a heartbeat now and every interval; FAILURE if that is done already."""
         if interval_in_microseconds < 0:
             raise OverflowError("an interval is not negative")
-        return self._core.start_heartbeat(interval_in_microseconds) if self._core else gravity.NOT_INITIALIZED
+        return self._core.start_heartbeat(interval_in_microseconds) if self._core else codes.NOT_INITIALIZED
 
     def stopHeartbeat(self) -> int:
         """Publish no more heartbeats."""
-        return self._core.stop_heartbeat() if self._core else gravity.NOT_INITIALIZED
+        return self._core.stop_heartbeat() if self._core else codes.NOT_INITIALIZED
 
     def registerHeartbeatListener(
         self, componentID: str, interval_in_microseconds: int, listener: GravityHeartbeatListener, domain: str = ""
     ) -> int:
         """Tell `listener` every interval whether a component's heartbeat has come; the last listener wins."""
         if self._core is None:
-            return gravity.NOT_INITIALIZED
+            return codes.NOT_INITIALIZED
         _check_type("registerHeartbeatListener", listener, "MissedHeartbeat")
         if interval_in_microseconds <= 0:
-            return gravity.INVALID_PARAMETER
+            return codes.INVALID_PARAMETER
         return self._core.listen(componentID, domain or self._core.domain, interval_in_microseconds, listener)
 
     def unregisterHeartbeatListener(self, componentID: str, domain: str = "") -> int:
         """Take a listener back; one that does not exist is ignored."""
-        return self._core.stop_listening(componentID) if self._core else gravity.NOT_INITIALIZED
+        return self._core.stop_listening(componentID) if self._core else codes.NOT_INITIALIZED
 
     # ---- what is this node? ------------------------------------------------------------------------------
 
@@ -303,14 +316,14 @@ class GravityNode:
             component_id = Parameters.read("general", self._ini).text("GravityComponentID") or "GravityNode"
         self._parameters = parameters = Parameters.read(component_id, self._ini)
         core = Core(component_id, parameters)
-        weakref.finalize(self, core.close).atexit = False
+        weakref.finalize(self, _end, core).atexit = False
         self._component_id = component_id
-        log.configure(component_id, parameters.text, core.log_to_network)
+        log.configure(component_id, parameters.text, core.side_products.log)
         return core
 
     def _told(self, key: str, default: str, value: T) -> T:
         if self._core:
-            self._core.tell_setting(key, default)
+            self._core.side_products.tell_setting(key, default)
         return value
 
     def _request_now(
@@ -319,14 +332,8 @@ class GravityNode:
         core = self._core
         if core is None:
             return None
-        try:
-            service = core.directory.service(service_id, domain or core.domain)
-        except NoDirectory as error:
-            log.library_log.warning("%s", error)
-            return None
-        if not service.url:
-            return None
-        response = core.requesting.ask(service, _stamped(core, product), _seconds(timeout_milliseconds))
+        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
+        response = core.requesting.ask(service_id, domain or core.domain, asked, timeout)
         return GravityDataProduct._wrap(response) if response else None
 
     def _request_later(
@@ -340,17 +347,20 @@ class GravityNode:
     ) -> int:
         core = self._core
         if core is None:
-            return gravity.NOT_INITIALIZED
-        try:
-            service = core.directory.service(service_id, domain or core.domain)
-        except NoDirectory as error:
-            log.library_log.warning("%s", error)
-            return gravity.NO_SERVICE_DIRECTORY
-        if not service.url:
-            return gravity.NO_SUCH_SERVICE
-        timeout = _seconds(timeout_milliseconds)
-        core.requesting.ask_later(service_id, service, _stamped(core, product), requestor, request_id, timeout)
-        return gravity.SUCCESS
+            return codes.NOT_INITIALIZED
+        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
+        return core.requesting.ask_later(service_id, domain or core.domain, asked, requestor, request_id, timeout)
+
+
+def _end(core: Core) -> None:
+    """Close the core of a node that is gone.
+
+    In a thread of its own: a node may be collected anywhere, under a lock that one of its own threads waits for.
+    """
+    closing = threading.Thread(target=core.close, name="gravity-end", daemon=True)
+    with contextlib.suppress(RuntimeError):  # the program ends: no thread can be started any more
+        closing.start()
+        closing.join(_END_WAIT)
 
 
 def _stamped(core: Core, product: GravityDataProduct) -> GravityDataProductPB:

@@ -33,7 +33,9 @@ class Publication:
         Subscribers drop what is not newer than the message before, so that replays do not reach them twice.
         Hence automatic stamps always grow, even when the clock does not.
         """
-        if not product.is_relayed_dataproduct:
+        if product.is_relayed_dataproduct:
+            timestamp = product.timestamp
+        else:
             if not timestamp:
                 timestamp = self._last_stamp = max(now, self._last_stamp + 1)
             product.timestamp = timestamp
@@ -42,7 +44,7 @@ class Publication:
         product.registration_time = self.registration_time
         topic, frame = filter_text.encode(), encode(product)
         if self._cache is not None:
-            self._cache[topic] = (product.timestamp, frame)
+            self._cache[topic] = (timestamp, frame)
         return topic, frame
 
     def replay(self) -> list[Frames]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,11 +11,16 @@ from .io import Loop, Sender, now_us
 from .metrics import PUBLICATION, Metrics
 from .publication import Publication
 
+_LOOK_PERIOD = 1000  # microseconds between a publisher's looks at who is new: a look costs as much as a message
+_LATE_LOOK = 0.01  # seconds until the loop looks in its stead
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class _Open:
     publication: Publication
     sender: Sender
+    looked: int = 0  # when a publisher last looked at who is new, in microseconds since the epoch
+    look_due: bool = False  # whether the loop is about to
 
 
 class Publishing:
@@ -60,9 +66,12 @@ class Publishing:
         if opened is None:
             return False
         with opened.sender.lock:
-            frames = opened.publication.frames(product, filter_text, timestamp, now_us())
+            if opened.sender.closed:
+                return False  # unregistered by another thread just now
+            now = now_us()
+            frames = opened.publication.frames(product, filter_text, timestamp, now)
             opened.sender.send(frames)
-            self._replay_to_new(opened)  # sending may have swallowed the signal that the loop waits for
+            self._look_after_sending(opened, now)
         if self._metrics:
             self._metrics.count(PUBLICATION, product.dataProductID, len(frames[1]))
         return True
@@ -79,7 +88,19 @@ class Publishing:
 
     def _serve(self, opened: _Open) -> None:
         with opened.sender.lock:
+            opened.look_due = False
+            if not opened.sender.closed:
+                self._replay_to_new(opened)
+
+    def _look_after_sending(self, opened: _Open, now: int) -> None:
+        """See to new subscribers, now or soon: sending may have swallowed the signal that the loop waits for."""
+        if not 0 <= now - opened.looked < _LOOK_PERIOD:
+            opened.looked = now
             self._replay_to_new(opened)
+        elif not opened.look_due:
+            opened.look_due = True
+            loop = self._loop()
+            loop.call(lambda: loop.call_at(time.monotonic() + _LATE_LOOK, lambda: self._serve(opened)))
 
     def _replay_to_new(self, opened: _Open) -> None:
         """Send what is cached if anybody is new: to all, as ZeroMQ goes; the others drop what they know."""

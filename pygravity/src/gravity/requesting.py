@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from . import codes
+from .directory_client import DirectoryClient, NoDirectory
 from .GravityDataProduct import GravityDataProduct
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import Loop, Requester, Transport, TransportError
@@ -43,17 +45,18 @@ class _Pending:
 class Requesting:
     """The requests of a node."""
 
-    def __init__(
-        self, transport: Transport, loop: Callable[[], Loop], report_stale: Callable[[Unregistration], None]
-    ) -> None:
+    def __init__(self, transport: Transport, loop: Callable[[], Loop], directory: DirectoryClient) -> None:
         self._transport = transport
         self._loop = loop
-        self._report_stale = report_stale
+        self._directory = directory
 
     def ask(
-        self, service: Service, product: GravityDataProductPB, timeout: float | None
+        self, service_id: str, domain: str, product: GravityDataProductPB, timeout: float | None
     ) -> GravityDataProductPB | None:
         """Return a service's answer, None if there is none within `timeout` seconds or it is not the one meant."""
+        service = self._find(service_id, domain)
+        if not isinstance(service, Service):
+            return None
         deadline = None if timeout is None else time.monotonic() + timeout
         frame = encode(product)
         try:
@@ -73,19 +76,35 @@ class Requesting:
     def ask_later(
         self,
         service_id: str,
-        service: Service,
+        domain: str,
         product: GravityDataProductPB,
         requestor: Requestor,
         request_id: str,
         timeout: float | None,
-    ) -> None:
-        """Send a request whose answer goes to `requestor`; so does the lack of one within `timeout` seconds."""
+    ) -> int:
+        """Send a request whose answer goes to `requestor`; so does the lack of one within `timeout` seconds.
+
+        Returns one of `codes`: after another one than SUCCESS, nothing comes.
+        """
+        service = self._find(service_id, domain)
+        if not isinstance(service, Service):
+            return service
         product.registration_time = service.registration_time
         frame = encode(product)
         deadline = None if timeout is None else time.monotonic() + timeout
         pending = _Pending(service_id, request_id, requestor, service, deadline)
         del requestor
         self._loop().call(lambda: self._start(pending, service.url, frame))
+        return codes.SUCCESS
+
+    def _find(self, service_id: str, domain: str) -> Service | int:
+        """Return where a service is, or the code that says why nobody can be asked."""
+        try:
+            service = self._directory.service(service_id, domain)
+        except NoDirectory as error:
+            library_log.warning("%s", error)
+            return codes.NO_SERVICE_DIRECTORY
+        return service if service.url else codes.NO_SUCH_SERVICE
 
     def _exchange(self, url: str, frame: bytes, deadline: float | None) -> GravityDataProductPB | None:
         remaining = None if deadline is None else max(0.001, deadline - time.monotonic())
@@ -129,7 +148,7 @@ class Requesting:
             return True
         library_log.warning("the answer of %s is not from the registered provider: dropped", pending.service_id)
         if found:
-            self._report_stale(Unregistration(pending.service_id, pending.service.url, Kind.SERVICE, meant))
+            self._directory.report_stale(Unregistration(pending.service_id, pending.service.url, Kind.SERVICE, meant))
         return False
 
     def _expire(self, pending: _Pending) -> None:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import functools
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from .GravityDataProduct import GravityDataProduct
+from .GravityDataProduct import GravityDataProduct, wrapped
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import Loop, Receiver, Transport, now_us
 from .log import library_log
 from .metrics import SUBSCRIPTION, Metrics
-from .subscription import Subscription, Verdict, choose_publishers
-from .wire import Kind, MalformedFrame, Publisher, Unregistration, decode_data_product, decode_publishers
+from .subscription import Subscription, choose_publishers
+from .wire import Kind, MalformedFrame, Publisher, Unregistration, copy_of, decode_data_product, decode_publishers
 
 
 class Subscriber(Protocol):
@@ -147,7 +147,7 @@ class Subscribing:
             filtered.subscribers.append(ref)
             last = filtered.subscription.last_products()
             if wants_cached and last:
-                self._deliver([ref], [_copy(p) for p in last])
+                self._deliver([ref], [copy_of(p) for p in last])
 
     def _remove(self, key: Key, topic: bytes, ref: SubscriberRef) -> None:
         feed = self._feeds.get(key)
@@ -172,9 +172,9 @@ class Subscribing:
         updates.add_topic(id.encode())
 
     def _receive_updates(self, updates: Receiver) -> None:
-        for message in updates.receive():
+        for frame in updates.receive():
             try:
-                id, domain, publishers = decode_publishers(decode_data_product(message[-1]).data)
+                id, domain, publishers = decode_publishers(decode_data_product(frame).data)
             except MalformedFrame as error:
                 library_log.warning("an update of the list of publishers is dropped: %s", error)
                 continue
@@ -194,26 +194,22 @@ class Subscribing:
             self._loop().watch(receiver, functools.partial(self._receive, key, filtered, url))
 
     def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
-        products = []
-        for message in filtered.receivers[url].receive():
-            try:
-                product = decode_data_product(message[-1])
-            except MalformedFrame as error:
-                library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
-                continue
-            verdict = filtered.subscription.judge(url, product)
-            if verdict is Verdict.STALE:
-                self._drop_stale(key, filtered, url)
-                break
-            if verdict is Verdict.DELIVER:
-                product.received_timestamp = now_us()
-                if self._metrics:
-                    self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
-                products.append(product)
-        else:
-            filtered.subscription.detach(url)
+        received = self._decoded(key, url, filtered.receivers[url].receive())
+        products, stale = filtered.subscription.accept(url, received, now_us())
+        if self._metrics:
+            for product in products:
+                self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
+        if stale:
+            self._drop_stale(key, filtered, url)
         if products:
             self._deliver(filtered.subscribers, products)
+
+    def _decoded(self, key: Key, url: str, frames: list[bytes]) -> Iterator[GravityDataProductPB]:
+        for frame in frames:
+            try:
+                yield decode_data_product(frame)
+            except MalformedFrame as error:
+                library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
 
     def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
         publisher = filtered.subscription.drop(url)
@@ -227,14 +223,10 @@ class Subscribing:
             subscriber = ref()
             if subscriber is None:
                 continue
-            own = products if ref is subscribers[-1] else [_copy(p) for p in products]  # nobody sees others' changes
+            own = (
+                products if ref is subscribers[-1] else [copy_of(p) for p in products]
+            )  # nobody sees others' changes
             try:
-                subscriber.subscriptionFilled([GravityDataProduct._wrap(p) for p in own])
+                subscriber.subscriptionFilled(wrapped(own))
             except Exception:
                 logging.exception("Exception caught calling client subscriptionFilled")
-
-
-def _copy(product: GravityDataProductPB) -> GravityDataProductPB:
-    copy = GravityDataProductPB()
-    copy.CopyFrom(product)
-    return copy

@@ -1,24 +1,23 @@
 """A subscription as its node holds it: which publishers to listen to and which of their messages to accept.
 
-Pure: the caller opens and closes the connections that `update` names, and hands each message to `judge`.
+Pure: the caller opens and closes the connections that `update` names, and hands the messages to `accept`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import Enum, auto
+from typing import NamedTuple
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import Publisher
+from .wire import Publisher, copy_of
 
 
-class Verdict(Enum):
-    """What to do with a received data product."""
+class Accepted(NamedTuple):
+    """Those of a publisher's messages that are to be delivered."""
 
-    DELIVER = auto()
-    IGNORE = auto()  # a duplicate, an older one, or a cached one that nobody asked for
-    STALE = auto()  # not from the registered publisher: its port has a new owner
+    products: list[GravityDataProductPB]
+    stale: bool  # the next one was not from the registered publisher: its port has a new owner
 
 
 @dataclass(slots=True)
@@ -51,35 +50,37 @@ class Subscription:
             self._sources[publisher.url] = _Source(publisher)
         return close, opened
 
-    def judge(self, url: str, product: GravityDataProductPB) -> Verdict:
-        """Return what to do with `product`, received from the publisher at `url`, and remember it if accepted."""
+    def accept(self, url: str, products: Iterable[GravityDataProductPB], now: int) -> Accepted:
+        """Return which of `products`, received from the publisher at `url` in this order, to deliver.
+
+        Not delivered are duplicates, older ones than the last, and cached ones that nobody asked for. Nothing
+        after a message that is not from the registered publisher is looked at. What is delivered is stamped
+        with `now`, microseconds since the epoch.
+        """
         source = self._sources[url]
-        if product.registration_time != source.publisher.registration_time:
-            return Verdict.STALE
-        last = source.last
-        if last is None:
-            if product.is_relayed_dataproduct and self._seen_elsewhere(url, product):
-                return Verdict.IGNORE
-        elif product.timestamp < last.timestamp or (
-            product.timestamp == last.timestamp and _same_content(product, last)
-        ):
-            return Verdict.IGNORE
-        source.last = product
-        if product.is_cached_dataproduct and not self.wants_cached:
-            return Verdict.IGNORE
-        return Verdict.DELIVER
+        registration_time = source.publisher.registration_time
+        last, delivered, stale = source.last, [], False
+        newest = last.timestamp if last else -1
+        for product in products:
+            if product.registration_time != registration_time:
+                stale = True
+                break
+            timestamp = product.timestamp
+            if timestamp <= newest and (timestamp < newest or _same_content(product, last)):
+                continue
+            if last is None and product.is_relayed_dataproduct and self._seen_elsewhere(url, product):
+                continue
+            last, newest = product, timestamp
+            if self.wants_cached or not product.is_cached_dataproduct:
+                product.received_timestamp = now
+                delivered.append(product)
+        if last is not None and last is not source.last:
+            source.last = copy_of(last)  # the original is about to be handed to an application
+        return Accepted(delivered, stale)
 
     def drop(self, url: str) -> Publisher:
         """Forget the publisher at `url` and return it; the next update may bring it back."""
         return self._sources.pop(url).publisher
-
-    def detach(self, url: str) -> None:
-        """Keep a copy of the last message from `url`: the original is about to be handed to an application."""
-        source = self._sources[url]
-        if source.last is not None:
-            copy = GravityDataProductPB()
-            copy.CopyFrom(source.last)
-            source.last = copy
 
     def last_products(self) -> list[GravityDataProductPB]:
         """Return the last message of each publisher, oldest first: what a further subscriber starts with."""
@@ -110,5 +111,5 @@ def choose_publishers(publishers: list[Publisher], component_id: str, ip: str) -
     return usable[:1] or origins
 
 
-def _same_content(a: GravityDataProductPB, b: GravityDataProductPB) -> bool:
-    return a.dataProductID == b.dataProductID and a.data == b.data
+def _same_content(a: GravityDataProductPB, b: GravityDataProductPB | None) -> bool:
+    return b is not None and a.dataProductID == b.dataProductID and a.data == b.data

@@ -1,30 +1,49 @@
 """Keeps a Service Directory informed of what other domains offer.
 
 It listens to the broadcasts of their directories, subscribes to each one's details, and hands every map that
-arrives to its own directory. In a thread of its own, since it waits for the others' answers.
+arrives to its own directory. All of it in a thread of its own, which waits for none of the others' answers.
 """
 
 from __future__ import annotations
 
+import functools
+import math
 import time
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 
-from .directory_client import DirectoryClient, NoDirectory
-from .io import BroadcastListener, Loop, Receiver, Transport, TransportError
+from .directory_client import DirectoryClient
+from .io import BroadcastListener, Loop, Receiver, Requester, Transport, TransportError
 from .log import library_log
 from .neighbours import Appeared, Neighbours
 from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 from .wire import (
     DOMAIN_DETAILS,
+    Kind,
+    Lookup,
     MalformedFrame,
     Publisher,
     checked_text,
     decode_broadcast,
     decode_data_product,
+    decode_publishers_reply,
+    encode_request,
     parse,
 )
 
 TICK = 0.5  # seconds between two looks at which broadcasts are missed, and between two tries to subscribe
+PATIENCE = 3.0  # seconds until a directory that has not answered is asked again
+
+
+@dataclass(slots=True, eq=False)
+class _Followed:
+    """A domain: first its directory is asked where its details are, then they are received."""
+
+    domain: str
+    url: str
+    asked: float = -math.inf
+    question: Requester | None = None
+    details: tuple[Publisher, Receiver] | None = None
 
 
 class Synchroniser:
@@ -44,8 +63,7 @@ class Synchroniser:
         self._neighbours = Neighbours(own_domain, wanted)
         self._learn = learn
         self._forget = forget
-        self._followed: dict[str, tuple[Publisher, Receiver]] = {}
-        self._wanted_urls: dict[str, str] = {}  # of directories that have not told yet where their details are
+        self._followed: dict[str, _Followed] = {}
         listener = BroadcastListener(port)
         self._loop = Loop("gravity-synchroniser")
         self._loop.call(lambda: self._loop.watch(listener, lambda: self._hear(listener)))
@@ -64,42 +82,62 @@ class Synchroniser:
                 continue
             if isinstance(event, Appeared):
                 self._unfollow(event.domain)
-                self._wanted_urls[event.domain] = event.url
-                self._follow(event.domain, event.url)
+                followed = self._followed[event.domain] = _Followed(event.domain, event.url)
+                self._ask(followed)
 
     def _tick(self) -> None:
-        for event in self._neighbours.miss(time.monotonic()):
+        now = time.monotonic()
+        for event in self._neighbours.miss(now):
             self._unfollow(event.domain)
-            self._wanted_urls.pop(event.domain, None)
             self._forget(event.domain)
-        for domain, url in list(self._wanted_urls.items()):
-            self._follow(domain, url)
-        self._loop.call_at(time.monotonic() + TICK, self._tick)
+        for followed in self._followed.values():
+            if followed.details is None and (followed.question is None or now - followed.asked > PATIENCE):
+                self._ask(followed)
+        self._loop.call_at(now + TICK, self._tick)
 
-    def _follow(self, domain: str, url: str) -> None:
-        """Subscribe to a domain's details, if its directory says where they are."""
+    def _ask(self, followed: _Followed) -> None:
+        """Ask a domain's directory where its details are."""
+        if followed.question:
+            library_log.warning("the directory of domain %s at %s does not answer", followed.domain, followed.url)
+            self._loop.unwatch(followed.question)
+        followed.question, followed.asked = None, time.monotonic()
         try:
-            publishers = DirectoryClient(self._transport, url).publishers(DOMAIN_DETAILS, domain)
+            url = DirectoryClient(self._transport, followed.url).url
+            lookup = encode_request(Lookup(DOMAIN_DETAILS, Kind.DATA, followed.domain))
+            followed.question = self._transport.requester(url, lookup)
+        except (TransportError, ValueError) as error:
+            library_log.warning("domain %s cannot be followed: %s", followed.domain, error)
+            return
+        self._loop.watch(followed.question, functools.partial(self._follow, followed, followed.question))
+
+    def _follow(self, followed: _Followed, question: Requester) -> None:
+        """Subscribe to a domain's details, if its directory says where they are."""
+        reply = question.receive()
+        self._loop.unwatch(question)
+        followed.question = None
+        try:
+            publishers = decode_publishers_reply(reply)
             if not publishers:
                 return  # it has just started; the next tick tries again
             receiver = self._transport.receiver(publishers[0].url)
-        except (NoDirectory, TransportError, ValueError) as error:
-            library_log.warning("domain %s cannot be followed: %s", domain, error)
+        except (MalformedFrame, TransportError) as error:
+            library_log.warning("domain %s cannot be followed: %s", followed.domain, error)
             return
-        del self._wanted_urls[domain]
-        self._followed[domain] = publishers[0], receiver
+        followed.details = publishers[0], receiver
         receiver.add_topic(b"")
-        self._loop.watch(receiver, lambda: self._receive(domain))
+        self._loop.watch(receiver, functools.partial(self._receive, followed.domain, *followed.details))
 
     def _unfollow(self, domain: str) -> None:
-        if domain in self._followed:
-            self._loop.unwatch(self._followed.pop(domain)[1])
+        followed = self._followed.pop(domain, None)
+        if followed and followed.question:
+            self._loop.unwatch(followed.question)
+        if followed and followed.details:
+            self._loop.unwatch(followed.details[1])
 
-    def _receive(self, domain: str) -> None:
-        publisher, receiver = self._followed[domain]
-        for message in receiver.receive():
+    def _receive(self, domain: str, publisher: Publisher, receiver: Receiver) -> None:
+        for frame in receiver.receive():
             try:
-                product = decode_data_product(message[-1])
+                product = decode_data_product(frame)
                 if product.registration_time == publisher.registration_time:
                     details = parse(ServiceDirectoryMapPB, product.data)
                     for offer in (*details.data_provider, *details.service_provider):

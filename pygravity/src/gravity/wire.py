@@ -8,6 +8,7 @@ said at each function.
 from __future__ import annotations
 
 import functools
+import operator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -76,7 +77,7 @@ class Publisher:
     url: str
     component_id: str = ""
     registration_time: int = 0
-    is_relay: bool = False
+    is_relay: bool | None = False  # None if its registration does not say
     ip_address: str = ""
 
 
@@ -159,9 +160,32 @@ def parse(message_type: type[M], data: bytes) -> M:
     return message
 
 
+_texts_of_data_product = operator.attrgetter(
+    *(f.name for f in GravityDataProductPB.DESCRIPTOR.fields if f.type == f.TYPE_STRING)
+)
+
+
 def decode_data_product(frame: bytes) -> GravityDataProductPB:
-    """Return the GravityDataProductPB in `frame`; raise MalformedFrame if there is none."""
-    return checked_text(parse(GravityDataProductPB, frame))
+    """Return the GravityDataProductPB in `frame`; raise MalformedFrame if there is none.
+
+    As `checked_text(parse(GravityDataProductPB, frame))`, which takes five times as long: this runs once a message.
+    """
+    try:
+        product = GravityDataProductPB.FromString(frame)  # it has no required fields, hence is always complete
+    except (DecodeError, UnicodeDecodeError) as error:
+        raise MalformedFrame(f"no {GravityDataProductPB.DESCRIPTOR.full_name}: {error}") from None
+    try:
+        "".join(_texts_of_data_product(product))
+    except TypeError:  # among them are bytes
+        checked_text(product)
+    return product
+
+
+def copy_of(product: GravityDataProductPB) -> GravityDataProductPB:
+    """Return a copy that shares nothing with `product`."""
+    copy = GravityDataProductPB()
+    copy.CopyFrom(product)
+    return copy
 
 
 def encode(message: Message) -> bytes:
@@ -308,19 +332,20 @@ def decode_code_reply(frame: bytes) -> DirectoryCode:
 def publishers_pb(id: str, domain: str, publishers: list[Publisher]) -> ComponentDataLookupResponsePB:
     """Return the message that lists who publishes a data product."""
     return ComponentDataLookupResponsePB(
-        lookupID=id,
-        domain_id=domain,
-        publishers=[
-            PublisherInfoPB(
-                url=p.url,
-                isRelay=p.is_relay,
-                componentID=p.component_id,
-                ipAddress=p.ip_address or None,
-                registration_time=p.registration_time,
-            )
-            for p in publishers
-        ],
+        lookupID=id, domain_id=domain, publishers=[_publisher_pb(p) for p in publishers]
     )
+
+
+def _publisher_pb(p: Publisher) -> PublisherInfoPB:
+    message = PublisherInfoPB(
+        url=p.url,
+        componentID=p.component_id,
+        ipAddress=p.ip_address or None,
+        registration_time=p.registration_time,
+    )
+    if p.is_relay is not None:
+        message.isRelay = p.is_relay
+    return message
 
 
 def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
@@ -329,7 +354,7 @@ def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
     publishers = []
     for p in message.publishers:
         checked_text(p)
-        publishers.append(Publisher(p.url, p.componentID, p.registration_time, p.isRelay, p.ipAddress))
+        publishers.append(Publisher(p.url, p.componentID, p.registration_time, _given(p, "isRelay"), p.ipAddress))
     return message.lookupID, message.domain_id, publishers
 
 

@@ -1,0 +1,33 @@
+"""What a node asks its host: the time, and how hosts reach each other."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+
+class TransportError(Exception):
+    """A socket could not be opened; the text says which address and why."""
+
+
+def now_us() -> int:
+    """Return the wall clock in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def local_address(host: str) -> str:
+    """Return this host's IPv4 address as seen on the way to `host`; raise TransportError if there is none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 1))  # datagram: nothing is sent
+        except OSError as error:
+            raise TransportError(f"no way to {host}: {error}") from None
+        return str(probe.getsockname()[0])
+
+
+def resolve(host: str) -> str:
+    """Return the first IPv4 address of `host`; raise TransportError if the name is unknown."""
+    try:
+        return socket.gethostbyname(host)
+    except OSError as error:
+        raise TransportError(f"the host {host!r} is unknown: {error}") from None

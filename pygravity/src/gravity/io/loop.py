@@ -1,0 +1,140 @@
+"""A thread that sleeps until one of its sockets, another thread or a timer wants something."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from ..log import library_log
+from .datagrams import BroadcastListener
+from .polled import PolledSocket
+
+Watched = PolledSocket | BroadcastListener | int  # a socket, or a file descriptor
+
+
+class _Watch(NamedTuple):
+    """What is watched, and what to do when it is readable."""
+
+    watched: Watched
+    handler: Callable[[], None]
+
+
+class Loop:
+    """A thread that watches sockets, runs what other threads hand over, and keeps timers.
+
+    Apart from `call` and `stop`, its methods are for its own thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._signalled: dict[int, _Watch] = {}  # by descriptor
+        self._calls: deque[Callable[[], None]] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        self._descriptors: dict[Watched, int] = {}
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._stopping = False
+        self.watch(self._wake_reader.fileno(), self._drain_wakes)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def call(self, function: Callable[[], None]) -> None:
+        """Run `function` in the loop's thread: at once if called from there, else soon."""
+        if threading.current_thread() is self._thread:
+            function()
+        else:
+            self._calls.append(function)
+            self._wake()
+
+    def call_at(self, when: float, function: Callable[[], None]) -> None:
+        """Run `function` when `time.monotonic()` reaches `when`."""
+        heapq.heappush(self._timers, (when, next(self._order), function))
+
+    def watch(self, watched: Watched, handler: Callable[[], None]) -> None:
+        """Call `handler` whenever a socket or file descriptor is readable."""
+        watch = _Watch(watched, handler)
+        descriptor = self._descriptors[watched] = watched if isinstance(watched, int) else watched.fileno()
+        self._selector.register(descriptor, selectors.EVENT_READ, watch)
+        if isinstance(watched, PolledSocket):
+            self._signalled[descriptor] = watch  # its signal may have gone by
+
+    def unwatch(self, watched: Watched) -> None:
+        """Stop watching; a socket is closed."""
+        descriptor = self._descriptors.pop(watched, None)
+        if descriptor is not None:
+            self._selector.unregister(descriptor)
+            self._signalled.pop(descriptor, None)
+        if not isinstance(watched, int):
+            watched.close()
+
+    def stop(self) -> None:
+        """End the thread, after what was handed over before, and close the sockets it watches."""
+        self._stopping = True
+        self._wake()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError, OSError):  # full: awake already; closed: stopped
+            self._wake_writer.send(b"\0")
+
+    def _drain_wakes(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._wake_reader.recv(4096)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            for key, _ in self._selector.select(0 if self._signalled else self._until_next_timer()):
+                self._signalled[key.fd] = key.data
+            for descriptor, watch in list(self._signalled.items()):
+                if (
+                    self._signalled.get(descriptor) is watch and not self._stopping
+                ):  # else an earlier handler ended it
+                    self._handle(descriptor, watch)
+            self._run_calls()
+            now = time.monotonic()  # once: a timer that always sets itself again must not keep the sockets waiting
+            while self._timers and self._timers[0][0] <= now:
+                self._guard(heapq.heappop(self._timers)[2])
+        self._run_calls()
+        self._close()
+
+    def _handle(self, descriptor: int, watch: _Watch) -> None:
+        """Call the handler; a ZeroMQ socket stays signalled until nothing is left, since it does not signal again."""
+        if not isinstance(watch.watched, PolledSocket):
+            del self._signalled[descriptor]
+            self._guard(watch.handler)
+        elif watch.watched.readable():
+            self._guard(watch.handler)
+        else:
+            del self._signalled[descriptor]
+
+    def _close(self) -> None:
+        for watched in list(self._descriptors):
+            self.unwatch(watched)
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _run_calls(self) -> None:
+        while self._calls:
+            self._guard(self._calls.popleft())
+
+    def _until_next_timer(self) -> float | None:
+        """Return seconds, None for no timer."""
+        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+
+    def _guard(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception:  # a node must outlive any one message; what went wrong is said, with its traceback
+            library_log.exception("%s: unexpected error", self._thread.name)

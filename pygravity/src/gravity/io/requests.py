@@ -1,0 +1,35 @@
+"""The two ends of a request: a REQ socket that waits for its reply, a REP socket that answers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+
+import zmq
+
+from .polled import PolledSocket
+
+_BATCH = 1000  # requests answered at a time
+
+
+class Requester(PolledSocket):
+    """A REQ socket that waits for a reply. Belongs to its loop's thread."""
+
+    def receive(self) -> bytes:
+        """Return the first frame of the reply that has arrived."""
+        return self.socket.recv_multipart()[0]
+
+
+class Responder(PolledSocket):
+    """A REP socket. Belongs to its loop's thread."""
+
+    def __init__(self, responder: zmq.Socket[bytes], url: str) -> None:
+        super().__init__(responder)
+        self.url = url
+
+    def serve(self, answer: Callable[[bytes], bytes]) -> None:
+        """Answer the requests that have arrived, at most a batch of them."""
+        with contextlib.suppress(zmq.Again):
+            for _ in range(_BATCH):
+                request = self.socket.recv_multipart(zmq.NOBLOCK)
+                self.socket.send(answer(request[0]))
