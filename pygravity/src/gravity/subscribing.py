@@ -21,6 +21,8 @@ from .metrics import SUBSCRIPTION, Metrics
 from .subscription import Subscription, choose_publishers
 from .wire import Kind, MalformedFrame, Publisher, Unregistration, copy_of, decode_data_product, decode_publishers
 
+_PORTION = 100  # messages handed over at a time: more do not stay in the processor's cache
+
 
 class Subscriber(Protocol):
     """What a subscription delivers to."""
@@ -194,8 +196,16 @@ class Subscribing:
             self._loop().watch(receiver, functools.partial(self._receive, key, filtered, url))
 
     def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
-        received = self._decoded(key, url, filtered.receivers[url].receive())
-        products, stale = filtered.subscription.accept(url, received, now_us())
+        receiver = filtered.receivers[url]
+        frames = receiver.receive()
+        for begin in range(0, len(frames), _PORTION):
+            if (
+                filtered.receivers.get(url) is receiver
+            ):  # else a callback or a stale message has closed it
+                self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
+
+    def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
+        products, stale = filtered.subscription.accept(url, self._decoded(key, url, frames), now_us())
         if self._metrics:
             for product in products:
                 self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
