@@ -11,8 +11,8 @@ from .io import Loop, Sender, now_us
 from .metrics import PUBLICATION, Metrics
 from .publication import Publication
 
-_LOOK_PERIOD = 1000  # microseconds between a publisher's looks at who is new: a look costs as much as a message
-_LATE_LOOK = 0.01  # seconds until the loop looks in its stead
+_LOOK_PERIOD = 500  # microseconds between a publisher's looks at who is new: a look costs as much as a message
+_LATE_LOOK = 0.05  # seconds until the loop looks in its stead
 
 
 @dataclass(slots=True, eq=False)

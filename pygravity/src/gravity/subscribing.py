@@ -199,9 +199,7 @@ class Subscribing:
         receiver = filtered.receivers[url]
         frames = receiver.receive()
         for begin in range(0, len(frames), _PORTION):
-            if (
-                filtered.receivers.get(url) is receiver
-            ):  # else a callback or a stale message has closed it
+            if filtered.receivers.get(url) is receiver:  # else a callback or a stale message has closed it
                 self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
 
     def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:

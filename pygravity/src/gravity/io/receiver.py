@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 import zmq
@@ -16,6 +15,8 @@ _BATCH = 1000  # messages handed on at a time, so that a flood does not starve t
 
 class Receiver(PolledSocket):
     """A SUB socket on one publisher. Belongs to its loop's thread."""
+
+    looks_first = False
 
     def __init__(self, subscriber: zmq.Socket[bytes], url: str, capacity: int) -> None:
         """`capacity`: how many messages the socket's queue takes, 0 for any number."""
@@ -36,11 +37,13 @@ class Receiver(PolledSocket):
     def receive(self) -> list[bytes]:
         """Return the frames with data products that have arrived, at most a batch of them."""
         frames: list[bytes] = []
-        with contextlib.suppress(zmq.Again):
+        try:
             self._take(frames)
             if self.readable():  # a look costs less than Again does: running into that pays for many only
                 while len(frames) < self._batch:
                     self._take(frames)
+        except zmq.Again:
+            self.exhausted = True
         if 0 < self._capacity <= len(frames):
             self._report(self._full.add(time.monotonic()))
         return frames
