@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -203,7 +203,9 @@ class Subscribing:
                 self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
 
     def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
-        products, stale = filtered.subscription.accept(url, self._decoded(key, url, frames), now_us())
+        products, malformed, stale = filtered.subscription.accept(url, frames, now_us())
+        for error in malformed:
+            library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
         if self._metrics:
             for product in products:
                 self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
@@ -211,13 +213,6 @@ class Subscribing:
             self._drop_stale(key, filtered, url)
         if products:
             self._deliver(filtered.subscribers, products)
-
-    def _decoded(self, key: Key, url: str, frames: list[bytes]) -> Iterator[GravityDataProductPB]:
-        for frame in frames:
-            try:
-                yield decode_data_product(frame)
-            except MalformedFrame as error:
-                library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
 
     def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
         publisher = filtered.subscription.drop(url)

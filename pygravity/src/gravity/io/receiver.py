@@ -12,6 +12,8 @@ from .polled import PolledSocket
 
 _BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
 
+_NOW = int(zmq.NOBLOCK)  # a plain number, since that of an enumeration takes longer to be read
+
 
 class Receiver(PolledSocket):
     """A SUB socket on one publisher. Belongs to its loop's thread."""
@@ -60,9 +62,9 @@ class Receiver(PolledSocket):
         only for the second ZeroMQ is asked whether there are more, and that shows what was no such pair.
         """
         receive = self.socket.recv
-        first = receive(zmq.NOBLOCK)
+        first = receive(_NOW)
         try:
-            second = receive(zmq.NOBLOCK, False)
+            second = receive(_NOW, False)
         except zmq.Again:
             frames.append(first)  # of a single frame
             return
@@ -77,7 +79,7 @@ class Receiver(PolledSocket):
         The last frame is right in both cases. The first one is given to those who tell garbage from messages,
         unless it is empty: then it was a filter text.
         """
-        last = self.socket.recv_multipart(zmq.NOBLOCK)[-1]
+        last = self.socket.recv_multipart(_NOW)[-1]
         return [first, last] if first else [last]
 
     def _report(self, times: int) -> None:
