@@ -87,9 +87,7 @@ class Subscription:
             if product.registration_time != registration_time:
                 return Accepted(products, malformed, stale=True)
             timestamp = product.timestamp
-            if timestamp <= source.timestamp and (
-                timestamp < source.timestamp or _same_content(product, source.last)
-            ):
+            if timestamp <= source.timestamp and (timestamp < source.timestamp or source.repeats(product)):
                 continue
             if source.timestamp < 0 and product.is_relayed_dataproduct and self._seen_elsewhere(url, product):
                 continue
