@@ -6,8 +6,10 @@ import pytest
 
 from gravity import GravityDataProduct
 from gravity.GravityConfigParamPB_pb2 import GravityConfigParamPB
+from gravity.GravityDataProduct import envelope_of
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityMetricsDataPB_pb2 import GravityMetricsDataPB
+from gravity.wire import MalformedFrame
 
 
 def test_new_product_is_empty() -> None:
@@ -117,3 +119,44 @@ def test_parse_merges() -> None:
     product.softwareVersion = "kept"
     product.parseFromString(GravityDataProductPB(dataProductID="Q", timestamp=5).SerializeToString())
     assert (product.dataProductID, product.timestamp, product.softwareVersion) == ("Q", 5, "kept")
+
+
+def test_what_cannot_be_parsed_changes_nothing() -> None:
+    product = GravityDataProduct("P")
+    with pytest.raises(AttributeError):
+        product.parseFromString(b"\x12\x01Q\x1a\x01\xff")  # a good id, and then text that is none
+    assert product.dataProductID == "P"
+
+
+# ---- what a node publishes -----------------------------------------------------------------------------------------
+
+
+def test_an_envelope_is_a_copy() -> None:
+    product = GravityDataProduct("P")
+    envelope = envelope_of(product)
+    envelope.timestamp, envelope.data = 5, b"x"
+    assert (product.timestamp, product.data) == (0, b"")
+
+
+def test_whatever_serializes_itself_has_an_envelope() -> None:
+    class Other:
+        dataProductID = "P"
+
+        def serializeToString(self) -> bytes:
+            return GravityDataProductPB(dataProductID="P", data=b"x").SerializeToString()
+
+    class Derived(GravityDataProduct):
+        def serializeToString(self) -> bytes:
+            return Other().serializeToString()
+
+    for product in (Other(), Derived("Q")):
+        assert envelope_of(product) == GravityDataProductPB(dataProductID="P", data=b"x")  # type: ignore[arg-type]
+
+
+def test_what_serializes_to_garbage_has_none() -> None:
+    class Garbage(GravityDataProduct):
+        def serializeToString(self) -> bytes:
+            return b"\x12\x01\xff"
+
+    with pytest.raises(MalformedFrame):
+        envelope_of(Garbage("P"))

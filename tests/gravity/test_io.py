@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import zmq
 
-from gravity.io import INPROC, IPC, PGM, TCP, Loop, Options, Sender, Transport, TransportError
+from gravity.io import INPROC, IPC, PGM, TCP, Loop, Options, Receiver, Sender, Transport, TransportError
 
 if TYPE_CHECKING:
     from .conftest import Eventually
@@ -255,6 +255,111 @@ def test_a_busy_subscriber_is_waited_for(
     reader.join(30)
     assert received == list(range(100))
     assert publisher.overflows == 0
+
+
+def test_waiting_in_vain_does_not_cost_a_second_each_time(
+    transport: Transport, open_sender: OpenSender, attach: Attach, library_lines: list[str], eventually: Eventually
+) -> None:
+    """Who reads everything now and then, after longer than a second, gets what fits; the publisher goes on."""
+    transport.options = Options(publish_hwm=5)
+    publisher = open_sender()
+    lazy = attach(publisher, b"", rcvhwm=1, rcvbuf=4096)
+    eventually(publisher.take_subscriptions)
+    pauses = []
+    for _ in range(4):
+        overflows = publisher.overflows
+        begin = time.monotonic()
+        while publisher.overflows == overflows:
+            publisher.send((b"", bytes(200_000)))
+        pauses.append(time.monotonic() - begin)
+        while lazy.poll(200):
+            lazy.recv_multipart()
+    assert pauses[0] > 0.9
+    assert all(0.04 < pause < 0.7 for pause in pauses[1:])
+    publisher.close()
+    assert library_lines == [
+        f"a subscriber of {publisher.url} is too slow: it now misses messages",
+        f"subscribers of {publisher.url} were too slow 3 more times, and missed messages each time",
+    ]
+
+
+# ---- receiving -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pair(transport: Transport, loop: Loop, raw: Raw) -> Iterator[tuple[Socket, Receiver]]:
+    """A publisher that is nothing but ZeroMQ, and a receiver that hears it."""
+    publisher = raw(zmq.XPUB)
+    publisher.sndhwm = 0
+    url = f"tcp://{LOCAL}:{publisher.bind_to_random_port(f'tcp://{LOCAL}')}"
+    receiver = transport.receiver(url)
+    receiver.add_topic(b"")
+    assert publisher.poll(5000) and publisher.recv() == b"\x01"
+    yield publisher, receiver
+    receiver.close()
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [[b"", b"frame"]],
+        [[b"filter", b"frame"], [b"", b""], [b"x", b"last"]],
+        [[b"alone"]],
+        [[b"", b"between", b"last"]],
+        [[b"", b"one"], [b"alone"], [b"", b"two"], [b"", b"three"]],
+        [[b"alone"], [b"alone too"], [b"", b"one"]],
+        [[b"alone"], [b"", b"b", b"three"], [b"", b"one"]],
+    ],
+)
+def test_whatever_a_publisher_sends_its_pairs_arrive(
+    pair: tuple[Socket, Receiver], messages: list[list[bytes]], eventually: Eventually
+) -> None:
+    publisher, receiver = pair
+    for message in [*messages, [b"filter", b"the end"]]:
+        publisher.send_multipart(message)
+    received: list[bytes] = []
+
+    def all_has_come() -> bool:
+        received.extend(receiver.receive())
+        return received[-1:] == [b"the end"]
+
+    eventually(all_has_come)
+    pairs = [message[1] for message in messages if len(message) == 2]
+    assert [frame for frame in received if frame in pairs] == pairs
+
+
+def test_a_flood_arrives_whole(pair: tuple[Socket, Receiver], loop: Loop, eventually: Eventually) -> None:
+    """More than one batch, of which the descriptor signals the beginning only."""
+    publisher, receiver = pair
+    received: list[bytes] = []
+    for n in range(5000):
+        publisher.send_multipart([b"", n.to_bytes(2, "big")])
+    loop.call(lambda: loop.watch(receiver, lambda: received.extend(receiver.receive())))
+    eventually(lambda: len(received) == 5000)
+    publisher.send_multipart([b"", b"later"])
+    eventually(lambda: received[-1] == b"later")
+    assert received[:-1] == [n.to_bytes(2, "big") for n in range(5000)]
+    loop.call(lambda: loop.unwatch(receiver))
+
+
+def test_a_full_queue_is_said(
+    transport: Transport, raw: Raw, library_lines: list[str], eventually: Eventually
+) -> None:
+    transport.options = Options(subscribe_hwm=50)
+    publisher = raw(zmq.XPUB)
+    url = f"tcp://{LOCAL}:{publisher.bind_to_random_port(f'tcp://{LOCAL}')}"
+    receiver = transport.receiver(url)
+    receiver.add_topic(b"")
+    assert publisher.poll(5000)
+    for _ in range(2):
+        for _ in range(500):
+            publisher.send_multipart([b"", b"frame"])
+        time.sleep(0.2)  # a slow callback
+        while receiver.receive():
+            time.sleep(0.05)
+    receiver.close()
+    assert library_lines[0].startswith(f"the queue for what {url} publishes was full 1 times")
+    assert len(library_lines) == 2  # the second tells of the rest
 
 
 # ---- the loop ------------------------------------------------------------------------------------------------

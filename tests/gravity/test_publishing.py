@@ -76,6 +76,22 @@ def test_a_subscriber_that_comes_during_a_replay_gets_a_replay(
             topics.add(subscriber.recv_multipart()[0])
 
 
+def test_a_subscriber_that_comes_amid_a_burst_gets_a_replay_after_it(
+    transport: Transport, publishing: Publishing, sender: Sender, raw: Raw, eventually: Eventually
+) -> None:
+    """Sending swallows the signal of its coming, and not every publish() looks for it."""
+    late = transport.sender(TCP, "Q", "127.0.0.1")
+    assert late is not None
+    publishing.add(Publication("Q", late.url, 1, origin=("C", ""), cache=True), late)
+    for _ in range(20):
+        subscriber = subscribe(raw, late)
+        until = time.monotonic() + 0.01
+        while time.monotonic() < until:
+            publishing.publish(GravityDataProductPB(dataProductID="Q"), "elsewhere", 0)
+        assert subscriber.poll(5000), "no replay"
+        subscriber.close()
+
+
 def test_what_is_removed_is_no_longer_published(publishing: Publishing, sender: Sender) -> None:
     assert "P" in publishing
     assert [p.id for p in publishing.publications()] == ["P"]

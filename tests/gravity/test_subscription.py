@@ -34,10 +34,16 @@ def subscription(*publishers: Publisher, wants_cached: bool = True) -> Subscript
     return subscription
 
 
+def frames(*products: GravityDataProductPB) -> list[bytes]:
+    return [p.SerializeToString() for p in products]
+
+
 def judge(s: Subscription, url: str, product: GravityDataProductPB) -> Verdict:
     """What happens to a message that comes alone."""
-    products, stale = s.accept(url, [product], NOW)
-    assert products == ([] if stale else [product][: len(products)])
+    products, malformed, stale = s.accept(url, frames(product), NOW)
+    assert not malformed
+    if products:
+        assert [p.data for p in products] == [product.data] and not stale
     return STALE if stale else DELIVER if products else IGNORE
 
 
@@ -70,18 +76,25 @@ def test_judge(last: GravityDataProductPB | None, new: GravityDataProductPB, ver
 
 
 def test_a_batch_is_judged_message_by_message() -> None:
-    batch = [product("a", 1), product("b", 2), product("b", 2), product("old", 1), product("c", 3)]
+    batch = frames(product("a", 1), product("b", 2), product("b", 2), product("old", 1), product("c", 3))
     s = subscription(A)
-    products, stale = s.accept(A.url, batch, NOW)
-    assert [p.data for p in products] == [b"a", b"b", b"c"] and not stale
+    products, malformed, stale = s.accept(A.url, batch, NOW)
+    assert [p.data for p in products] == [b"a", b"b", b"c"] and not malformed and not stale
     assert [p.received_timestamp for p in products] == [NOW] * 3
-    assert [p.data for p in s.last_products()] == [b"c"]
+    assert [(p.data, p.received_timestamp) for p in s.last_products()] == [(b"c", NOW)]
+
+
+def test_malformed_frames_are_dropped_and_said() -> None:
+    s = subscription(A)
+    products, malformed, stale = s.accept(
+        A.url, [*frames(product("a", 1)), b"\xff", b"\x12\x02\xff\xfe", *frames(product("b", 2))], NOW
+    )
+    assert [p.data for p in products] == [b"a", b"b"] and len(malformed) == 2 and not stale
 
 
 def test_a_batch_ends_with_the_first_stale_message() -> None:
-    products, stale = subscription(A).accept(
-        A.url, [product("a", 1), product("b", 2, registration_time=9), product("c", 3)], NOW
-    )
+    batch = frames(product("a", 1), product("b", 2, registration_time=9), product("c", 3))
+    products, _, stale = subscription(A).accept(A.url, batch, NOW)
     assert [p.data for p in products] == [b"a"] and stale
 
 
@@ -142,15 +155,14 @@ def test_last_products_oldest_first() -> None:
 
 def test_what_an_application_changes_is_not_what_is_remembered() -> None:
     s = subscription(A)
-    mine = product("x", 100)
-    judge(s, A.url, mine)
+    [mine] = s.accept(A.url, frames(product("x", 100)), NOW).products
     mine.timestamp, mine.data = 10**15, b"changed"
     assert [(p.timestamp, p.data) for p in s.last_products()] == [(100, b"x")]
     assert judge(s, A.url, product("y", 101)) is DELIVER
 
 
 def test_nothing_received_nothing_remembered() -> None:
-    assert subscription(A).accept(A.url, [], NOW) == ([], False)
+    assert subscription(A).accept(A.url, [], NOW) == ([], [], False)
     assert subscription(A).last_products() == []
 
 

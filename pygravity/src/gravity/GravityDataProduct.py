@@ -37,10 +37,10 @@ class GravityDataProduct:
 
     @data.setter
     def data(self, data: bytes | Message) -> None:
-        if isinstance(data, Message):
-            fill(self._pb, data)
-        elif isinstance(data, bytes | bytearray | str):
+        if isinstance(data, (bytes, bytearray, str)):  # a tuple is looked through faster
             self._pb.data = data  # protobuf itself raises TypeError for a str
+        elif isinstance(data, Message):
+            fill(self._pb, data)
         else:
             raise AttributeError(f"data is bytes or a protobuf message, not {type(data).__name__}")
 

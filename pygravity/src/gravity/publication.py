@@ -37,12 +37,12 @@ class Publication:
             timestamp = product.timestamp
         else:
             if not timestamp:
-                timestamp = self._last_stamp = max(now, self._last_stamp + 1)
+                timestamp = self._last_stamp = now if now > self._last_stamp else self._last_stamp + 1
             product.timestamp = timestamp
             if self._origin:
                 product.componentID, product.domain = self._origin
         product.registration_time = self.registration_time
-        topic, frame = filter_text.encode(), encode(product)
+        topic, frame = filter_text.encode(), product.SerializeToString()
         if self._cache is not None:
             self._cache[topic] = (timestamp, frame)
         return topic, frame

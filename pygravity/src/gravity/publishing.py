@@ -11,8 +11,8 @@ from .io import Loop, Sender, now_us
 from .metrics import PUBLICATION, Metrics
 from .publication import Publication
 
-_LOOK_PERIOD = 1000  # microseconds between a publisher's looks at who is new: a look costs as much as a message
-_LATE_LOOK = 0.01  # seconds until the loop looks in its stead
+_LOOK_PERIOD = 500  # microseconds between a publisher's looks at who is new: a look costs as much as a message
+_LATE_LOOK = 0.05  # seconds until the loop looks in its stead
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +71,8 @@ class Publishing:
             now = now_us()
             frames = opened.publication.frames(product, filter_text, timestamp, now)
             opened.sender.send(frames)
-            self._look_after_sending(opened, now)
+            if not opened.look_due:
+                self._look_for_new(opened, now)  # sending may have swallowed the signal that the loop waits for
         if self._metrics:
             self._metrics.count(PUBLICATION, product.dataProductID, len(frames[1]))
         return True
@@ -92,12 +93,12 @@ class Publishing:
             if not opened.sender.closed:
                 self._replay_to_new(opened)
 
-    def _look_after_sending(self, opened: _Open, now: int) -> None:
-        """See to new subscribers, now or soon: sending may have swallowed the signal that the loop waits for."""
-        if not 0 <= now - opened.looked < _LOOK_PERIOD:
+    def _look_for_new(self, opened: _Open, now: int) -> None:
+        """See to new subscribers now, or let the loop do it soon if that was just done."""
+        if abs(now - opened.looked) >= _LOOK_PERIOD:
             opened.looked = now
             self._replay_to_new(opened)
-        elif not opened.look_due:
+        else:
             opened.look_due = True
             loop = self._loop()
             loop.call(lambda: loop.call_at(time.monotonic() + _LATE_LOOK, lambda: self._serve(opened)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -20,6 +20,8 @@ from .log import library_log
 from .metrics import SUBSCRIPTION, Metrics
 from .subscription import Subscription, choose_publishers
 from .wire import Kind, MalformedFrame, Publisher, Unregistration, copy_of, decode_data_product, decode_publishers
+
+_PORTION = 100  # messages handed over at a time: more do not stay in the processor's cache
 
 
 class Subscriber(Protocol):
@@ -194,8 +196,16 @@ class Subscribing:
             self._loop().watch(receiver, functools.partial(self._receive, key, filtered, url))
 
     def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
-        received = self._decoded(key, url, filtered.receivers[url].receive())
-        products, stale = filtered.subscription.accept(url, received, now_us())
+        receiver = filtered.receivers[url]
+        frames = receiver.receive()
+        for begin in range(0, len(frames), _PORTION):
+            if filtered.receivers.get(url) is receiver:  # else a callback or a stale message has closed it
+                self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
+
+    def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
+        products, malformed, stale = filtered.subscription.accept(url, frames, now_us())
+        for error in malformed:
+            library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
         if self._metrics:
             for product in products:
                 self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
@@ -203,13 +213,6 @@ class Subscribing:
             self._drop_stale(key, filtered, url)
         if products:
             self._deliver(filtered.subscribers, products)
-
-    def _decoded(self, key: Key, url: str, frames: list[bytes]) -> Iterator[GravityDataProductPB]:
-        for frame in frames:
-            try:
-                yield decode_data_product(frame)
-            except MalformedFrame as error:
-                library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
 
     def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
         publisher = filtered.subscription.drop(url)

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import Publisher, copy_of
+from .wire import MalformedFrame, Publisher, decode_data_product
 
 
 class Accepted(NamedTuple):
-    """Those of a publisher's messages that are to be delivered."""
+    """What has become of a publisher's messages."""
 
-    products: list[GravityDataProductPB]
-    stale: bool  # the next one was not from the registered publisher: its port has a new owner
+    products: list[GravityDataProductPB]  # to be delivered
+    malformed: list[MalformedFrame]  # why frames were dropped
+    stale: bool  # whether the next one was not from the registered publisher: its port has a new owner
 
 
 @dataclass(slots=True)
@@ -25,7 +26,23 @@ class _Source:
     """One publisher, and the last message accepted from it."""
 
     publisher: Publisher
-    last: GravityDataProductPB | None = None
+    frame: bytes = b""
+    timestamp: int = -1  # the message's own; -1 before the first one
+    received: int = 0
+
+    @property
+    def last(self) -> GravityDataProductPB | None:
+        """The last message, a new object each time: those delivered are in applications' hands."""
+        if self.timestamp < 0:
+            return None
+        product = decode_data_product(self.frame)
+        product.received_timestamp = self.received
+        return product
+
+    def repeats(self, product: GravityDataProductPB) -> bool:
+        """Return whether `product` says the same as the last message."""
+        last = self.last
+        return last is not None and _same_content(last, product)
 
 
 class Subscription:
@@ -50,8 +67,8 @@ class Subscription:
             self._sources[publisher.url] = _Source(publisher)
         return close, opened
 
-    def accept(self, url: str, products: Iterable[GravityDataProductPB], now: int) -> Accepted:
-        """Return which of `products`, received from the publisher at `url` in this order, to deliver.
+    def accept(self, url: str, frames: Iterable[bytes], now: int) -> Accepted:
+        """Return which of `frames`, received from the publisher at `url` in this order, to deliver.
 
         Not delivered are duplicates, older ones than the last, and cached ones that nobody asked for. Nothing
         after a message that is not from the registered publisher is looked at. What is delivered is stamped
@@ -59,24 +76,26 @@ class Subscription:
         """
         source = self._sources[url]
         registration_time = source.publisher.registration_time
-        last, delivered, stale = source.last, [], False
-        newest = last.timestamp if last else -1
-        for product in products:
+        products: list[GravityDataProductPB] = []
+        malformed: list[MalformedFrame] = []
+        for frame in frames:
+            try:
+                product = decode_data_product(frame)
+            except MalformedFrame as error:
+                malformed.append(error)
+                continue
             if product.registration_time != registration_time:
-                stale = True
-                break
+                return Accepted(products, malformed, stale=True)
             timestamp = product.timestamp
-            if timestamp <= newest and (timestamp < newest or _same_content(product, last)):
+            if timestamp <= source.timestamp and (timestamp < source.timestamp or source.repeats(product)):
                 continue
-            if last is None and product.is_relayed_dataproduct and self._seen_elsewhere(url, product):
+            if source.timestamp < 0 and product.is_relayed_dataproduct and self._seen_elsewhere(url, product):
                 continue
-            last, newest = product, timestamp
+            source.frame, source.timestamp, source.received = frame, timestamp, now
             if self.wants_cached or not product.is_cached_dataproduct:
                 product.received_timestamp = now
-                delivered.append(product)
-        if last is not None and last is not source.last:
-            source.last = copy_of(last)  # the original is about to be handed to an application
-        return Accepted(delivered, stale)
+                products.append(product)
+        return Accepted(products, malformed, stale=False)
 
     def drop(self, url: str) -> Publisher:
         """Forget the publisher at `url` and return it; the next update may bring it back."""
@@ -84,16 +103,16 @@ class Subscription:
 
     def last_products(self) -> list[GravityDataProductPB]:
         """Return the last message of each publisher, oldest first: what a further subscriber starts with."""
-        return sorted((s.last for s in self._sources.values() if s.last), key=lambda p: p.timestamp)
+        return [s.last for s in sorted(self._sources.values(), key=lambda s: s.timestamp) if s.last]
 
     def _seen_elsewhere(self, url: str, product: GravityDataProductPB) -> bool:
+        others = [s.last for other_url, s in self._sources.items() if other_url != url]
         return any(
-            other.last is not None
-            and other.last.timestamp == product.timestamp
-            and other.last.componentID == product.componentID
-            and _same_content(other.last, product)
-            for other_url, other in self._sources.items()
-            if other_url != url
+            last is not None
+            and last.timestamp == product.timestamp
+            and last.componentID == product.componentID
+            and _same_content(last, product)
+            for last in others
         )
 
 
@@ -111,5 +130,5 @@ def choose_publishers(publishers: list[Publisher], component_id: str, ip: str) -
     return usable[:1] or origins
 
 
-def _same_content(a: GravityDataProductPB, b: GravityDataProductPB | None) -> bool:
-    return b is not None and a.dataProductID == b.dataProductID and a.data == b.data
+def _same_content(a: GravityDataProductPB, b: GravityDataProductPB) -> bool:
+    return a.dataProductID == b.dataProductID and a.data == b.data

@@ -97,26 +97,30 @@ class Loop:
             for key, _ in self._selector.select(0 if self._signalled else self._until_next_timer()):
                 self._signalled[key.fd] = key.data
             for descriptor, watch in list(self._signalled.items()):
-                if (
-                    self._signalled.get(descriptor) is watch and not self._stopping
-                ):  # else an earlier handler ended it
+                if self._is_signalled(descriptor, watch):  # else an earlier handler has stopped watching it
                     self._handle(descriptor, watch)
-            self._run_calls()
-            now = time.monotonic()  # once: a timer that always sets itself again must not keep the sockets waiting
-            while self._timers and self._timers[0][0] <= now:
-                self._guard(heapq.heappop(self._timers)[2])
+            if self._calls:
+                self._run_calls()
+            if self._timers:
+                self._run_timers(time.monotonic())
         self._run_calls()
         self._close()
 
     def _handle(self, descriptor: int, watch: _Watch) -> None:
-        """Call the handler; a ZeroMQ socket stays signalled until nothing is left, since it does not signal again."""
-        if not isinstance(watch.watched, PolledSocket):
+        """Call the handler; a ZeroMQ socket stays signalled until it is exhausted, since it does not signal again."""
+        watched = watch.watched
+        if not isinstance(watched, PolledSocket):
             del self._signalled[descriptor]
             self._guard(watch.handler)
-        elif watch.watched.readable():
+            return
+        if not watched.looks_first or watched.readable():
+            watched.exhausted = False
             self._guard(watch.handler)
-        else:
+        if watched.exhausted and self._is_signalled(descriptor, watch):
             del self._signalled[descriptor]
+
+    def _is_signalled(self, descriptor: int, watch: _Watch) -> bool:
+        return self._signalled.get(descriptor) is watch and not self._stopping
 
     def _close(self) -> None:
         for watched in list(self._descriptors):
@@ -128,6 +132,11 @@ class Loop:
     def _run_calls(self) -> None:
         while self._calls:
             self._guard(self._calls.popleft())
+
+    def _run_timers(self, now: float) -> None:
+        """Run what is due; `now` stands still, so that a timer that always sets itself again cannot hold the loop."""
+        while self._timers and self._timers[0][0] <= now:
+            self._guard(heapq.heappop(self._timers)[2])
 
     def _until_next_timer(self) -> float | None:
         """Return seconds, None for no timer."""

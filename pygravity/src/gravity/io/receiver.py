@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 import zmq
@@ -13,9 +12,13 @@ from .polled import PolledSocket
 
 _BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
 
+_NOW = int(zmq.NOBLOCK)  # a plain number, since that of an enumeration takes longer to be read
+
 
 class Receiver(PolledSocket):
     """A SUB socket on one publisher. Belongs to its loop's thread."""
+
+    looks_first = False
 
     def __init__(self, subscriber: zmq.Socket[bytes], url: str, capacity: int) -> None:
         """`capacity`: how many messages the socket's queue takes, 0 for any number."""
@@ -36,11 +39,13 @@ class Receiver(PolledSocket):
     def receive(self) -> list[bytes]:
         """Return the frames with data products that have arrived, at most a batch of them."""
         frames: list[bytes] = []
-        with contextlib.suppress(zmq.Again):
+        try:
             self._take(frames)
             if self.readable():  # a look costs less than Again does: running into that pays for many only
                 while len(frames) < self._batch:
                     self._take(frames)
+        except zmq.Again:
+            self.exhausted = True
         if 0 < self._capacity <= len(frames):
             self._report(self._full.add(time.monotonic()))
         return frames
@@ -57,9 +62,9 @@ class Receiver(PolledSocket):
         only for the second ZeroMQ is asked whether there are more, and that shows what was no such pair.
         """
         receive = self.socket.recv
-        first = receive(zmq.NOBLOCK)
+        first = receive(_NOW)
         try:
-            second = receive(zmq.NOBLOCK, False)
+            second = receive(_NOW, False)
         except zmq.Again:
             frames.append(first)  # of a single frame
             return
@@ -74,7 +79,7 @@ class Receiver(PolledSocket):
         The last frame is right in both cases. The first one is given to those who tell garbage from messages,
         unless it is empty: then it was a filter text.
         """
-        last = self.socket.recv_multipart(zmq.NOBLOCK)[-1]
+        last = self.socket.recv_multipart(_NOW)[-1]
         return [first, last] if first else [last]
 
     def _report(self, times: int) -> None:

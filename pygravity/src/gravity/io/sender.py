@@ -28,24 +28,19 @@ class Sender:
     def __init__(self, publisher: zmq.Socket[bytes], url: str) -> None:
         self.url = url
         self.lock = threading.Lock()
+        self.closed = False
         self._socket = publisher
         self._send = super(zmq.Socket, publisher).send  # what pyzmq's own send() calls, for half of its price
         self._poller = zmq.Poller()
         self._poller.register(publisher, zmq.POLLIN)
         self._topics: set[bytes] = set()
         self._overflows = Tally()
-        self._dropping = False
         self._vain = -math.inf  # when it was last waited in vain
 
     @property
     def fd(self) -> int:
         """The descriptor that becomes readable when the socket wants attention."""
         return int(self._socket.fd)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the socket is closed; the lock must be held."""
-        return self._socket.closed
 
     @property
     def has_subscribers(self) -> bool:
@@ -64,10 +59,7 @@ class Sender:
         ever, and not again and again: a subscriber that stays stuck misses messages until it has read half of
         its queue, the others get theirs without a pause.
         """
-        if self._try(frames):
-            self._dropping = False
-        elif self._dropping or not self._wait(frames):
-            self._dropping = True
+        if not (self._try(frames) or self._wait(frames)):
             self._drop(frames)
 
     def take_subscriptions(self) -> bool:
@@ -91,6 +83,7 @@ class Sender:
         with self.lock:
             self._report(self._overflows.rest())
             self._socket.close()
+            self.closed = True
 
     def _try(self, frames: Frames) -> bool:
         """Send a message unless a subscriber's queue is full; then nobody has got it."""
