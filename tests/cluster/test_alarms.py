@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 ALARM = re.compile(
     r"^(ANOMALY|NORMAL) since (\S+ \S+), sample (\d+)(?:: (?:stream (\S+) \((\d+)% of the error\)|.*))?$"
 )
+
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 class Scores(GravitySubscriber):
@@ -39,12 +43,18 @@ def test_an_alarm_is_printed_and_published(folder: Folder):
     folder.configure(window_stride=1, sample_rate=100)
     folder.directory()
     detector = folder.node("AnomalyDetector.py", "detect")
+    [operator] = [
+        text for text in re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL) if "Operator" in text
+    ]
+    (folder.path / "operator_node.py").write_text(operator)
+    acting = folder.run(sys.executable, "-u", "operator_node.py")
     with GravityNode(ini=folder.path / "Gravity.ini") as node:
         assert node.init("TestScores") == gravity.SUCCESS
         scores = Scores()
         assert node.subscribe("AnomalyScore", scores) == gravity.SUCCESS
         folder.node("DataPublisher.py", "300")
         detector.prints("^ANOMALY since")
+        acting.prints("^stop the plant: (sin|cos|something) is wrong, score")
         eventually(lambda: scores.received and scores.received[-1].state == AnomalyScorePB.ANOMALY)
     [alarm] = alarms(detector.lines)
     first = next(score for score in scores.received if score.state == AnomalyScorePB.ANOMALY)
