@@ -22,7 +22,7 @@ LARGEST_CODE = 128  # of the linear path: keeps the cost of a window linear in i
 LEAST_SPREAD = 1e-3  # of a principal component, relative to the largest, to count as one
 LARGEST_BATCH = 16
 STEPS = 30  # of training in an epoch, at least: fewer windows make smaller batches, not less training
-LEARNING_RATE = 0.02
+LEARNING_RATE = 0.03
 REPAIRS = 3  # passes of replacing a stream by its reconstruction
 CHUNK = 1024  # windows scored at once: bounds the memory
 

@@ -30,8 +30,8 @@ def test_the_alarm_goes_on_above_the_threshold_and_off_well_below_it():
 
 def test_each_stream_counts_relative_to_its_own_errors():
     alarm = Alarm(NORMAL, stride=1000)
-    assert not alarm.judge([1, 900]).alarm
-    assert alarm.judge([1, 1100]).alarm
+    assert not alarm.judge([1, 0.9 * 100 * alarm.threshold]).alarm
+    assert alarm.judge([1, 1.1 * 100 * alarm.threshold]).alarm
 
 
 def test_an_alarm_can_be_told_to_wait_for_more_windows():

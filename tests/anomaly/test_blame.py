@@ -34,7 +34,7 @@ def test_a_trained_model_names_the_stream_that_breaks_away(n_streams: int):
     phases = np.outer(np.arange(2000), [0.05] * n_streams) + np.arange(n_streams)
     streams = [f"stream {n}" for n in range(n_streams)]
     values = np.lib.stride_tricks.sliding_window_view(np.sin(phases), 20, axis=0).transpose(0, 2, 1)
-    model, metadata = train(values.astype(np.float32), streams, epochs=5)
+    model, metadata = train(values.astype(np.float32), streams, epochs=3)
     named = []
     for culprit in range(n_streams):
         detector = Detector(model, metadata, stride=1)
