@@ -93,6 +93,7 @@ class Session:
     def __init__(self, contender: Contender, subscribers: int = 1, products: int = 1) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._processes: list[subprocess.Popen[Any]] = []
+        self._numbered = 0  # messages so far
         self.contender = contender
         try:
             self._start(contender, subscribers, products)
@@ -118,11 +119,12 @@ class Session:
     def run(self, rate: float, seconds: float, total: int = 0) -> dict[str, Any]:
         """Publish at a rate, or `total` messages as fast as it goes; return what both ends say of it."""
         for subscriber in self.subscribers:
-            subscriber.ask("clear")
+            subscriber.ask(f"clear {self._numbered}")
         total = total or int(rate * seconds)
-        sent = self.publisher.ask(f"{rate} {total}")
+        sent = self.publisher.ask(f"{rate} {self._numbered} {total}")
+        self._numbered += total
         for subscriber in self.subscribers:
-            subscriber.tell("report")
+            subscriber.tell(f"report {total}")
         received = [subscriber.hear() for subscriber in self.subscribers]
         assert not any(r["repeated"] for r in received), "a message came twice"
         return {
