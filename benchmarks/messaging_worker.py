@@ -37,10 +37,11 @@ class Received:
 
     def __init__(self) -> None:
         self.connected = set[int]()
-        self.clear()
+        self.clear(0)
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self, first: int) -> None:
+        """Forget everything; what comes late, of numbers below `first`, does not count."""
+        self.from_number = first
         self.numbers = array("Q")
         self.latencies = array("q")
         self.cpu = time.process_time()
@@ -53,18 +54,20 @@ class Received:
             number, sent = _payload.unpack(payload)
             if number == PROBE:
                 self.connected.add(sent)
-            else:
+            elif number >= self.from_number:
                 self.numbers.append(number)
                 self.latencies.append(now - sent)
         self.first = self.first or now
         self.last = now
 
-    def report(self) -> dict[str, object]:
-        """Wait until nothing more comes and say what has come."""
-        seen = -1
-        while seen != len(self.numbers):
-            seen = len(self.numbers)
-            time.sleep(0.25)
+    def report(self, total: int) -> dict[str, object]:
+        """Wait until `total` messages have come, or nothing for a second, and say what has come."""
+        seen, quiet_since = 0, time.monotonic()
+        while len(self.numbers) < total and time.monotonic() < quiet_since + 1:
+            if seen != len(self.numbers):
+                seen, quiet_since = len(self.numbers), time.monotonic()
+            time.sleep(0.02)
+        seen = len(self.numbers)
         used = time.process_time() - self.cpu
         ordered = sorted(self.latencies)
         at = [ordered[int(q * (seen - 1))] / 1000 if seen else None for q in (0.5, 0.99)]
@@ -173,8 +176,8 @@ def plain_subscriber(addresses: list[str], filled: Filled) -> object:
     return context
 
 
-def publish_paced(publish: Publish, count: int, rate: float, total: int) -> None:
-    """Publish `total` messages, `rate` a second (0: as fast as it goes), and say how that went."""
+def publish_paced(publish: Publish, count: int, rate: float, first: int, total: int) -> None:
+    """Publish `total` messages, numbered from `first`, `rate` a second (0: as fast as it goes); say how that went."""
     clock = time.monotonic_ns
     pack, used, begin = _payload.pack, time.process_time(), clock()
     for number in range(total):
@@ -182,32 +185,33 @@ def publish_paced(publish: Publish, count: int, rate: float, total: int) -> None
             due = begin + int(number / rate * 1e9)
             while (early := due - clock()) > 0:
                 time.sleep(early / 1e9)
-        publish(number % count, pack(number, clock()))
+        publish(number % count, pack(first + number, clock()))
     answer(sent=total, seconds=(clock() - begin) / 1e9, cpu=time.process_time() - used)
 
 
 def run_publisher(publish: Publish, count: int) -> None:
-    """Obey: `probe`, or `RATE TOTAL`."""
+    """Obey: `probe`, or `RATE FIRST TOTAL`."""
     for line in sys.stdin:
         if line == "probe\n":
             for n in range(count):
                 publish(n, _payload.pack(PROBE, n))
             answer(probed=True)
         else:
-            rate, total = line.split()
-            publish_paced(publish, count, float(rate), int(total))
+            rate, first, total = line.split()
+            publish_paced(publish, count, float(rate), int(first), int(total))
 
 
 def run_subscriber(received: Received, count: int) -> None:
-    """Obey: `connected`, `clear`, or `report`."""
+    """Obey: `connected`, `clear FIRST`, or `report TOTAL`."""
     for line in sys.stdin:
-        if line == "connected\n":
-            answer(connected=len(received.connected) == count)
-        elif line == "clear\n":
-            received.clear()
-            answer(cleared=True)
-        else:
-            answer(**received.report())
+        match line.split():
+            case ["connected"]:
+                answer(connected=len(received.connected) == count)
+            case ["clear", first]:
+                received.clear(int(first))
+                answer(cleared=True)
+            case ["report", total]:
+                answer(**received.report(int(total)))
 
 
 def main(role: str, kind: str, text: str, *addresses: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.messaging import OURS, PLAIN, Contender, Session
+from benchmarks.messaging_session import OURS, PLAIN, Contender, Session
 from benchmarks.report import median, ratio, table
 
 

@@ -155,7 +155,7 @@ def test_last_products_oldest_first() -> None:
 
 def test_what_an_application_changes_is_not_what_is_remembered() -> None:
     s = subscription(A)
-    [mine] = s.accept(A.url, frames(product("x", 100)), NOW).products
+    [mine], _, _ = s.accept(A.url, frames(product("x", 100)), NOW)
     mine.timestamp, mine.data = 10**15, b"changed"
     assert [(p.timestamp, p.data) for p in s.last_products()] == [(100, b"x")]
     assert judge(s, A.url, product("y", 101)) is DELIVER

@@ -19,6 +19,7 @@ _LATE_LOOK = 0.05  # seconds until the loop looks in its stead
 class _Open:
     publication: Publication
     sender: Sender
+    loop: Loop
     looked: int = 0  # when a publisher last looked at who is new, in microseconds since the epoch
     look_due: bool = False  # whether the loop is about to
 
@@ -41,15 +42,14 @@ class Publishing:
 
     def add(self, publication: Publication, sender: Sender) -> None:
         """Begin to serve subscribers of a registered data product."""
-        opened = _Open(publication, sender)
-        self._open[publication.id] = opened
         loop = self._loop()
+        opened = self._open[publication.id] = _Open(publication, sender, loop)
         loop.call(lambda: loop.watch(sender.fd, lambda: self._serve(opened)))
 
     def remove(self, id: str) -> Publication:
         """Stop serving a data product; its address is free at once."""
         opened = self._open.pop(id)
-        sender, loop = opened.sender, self._loop()
+        sender, loop = opened.sender, opened.loop
         with sender.lock:
             sender.unbind()
 
@@ -93,6 +93,9 @@ class Publishing:
             if not opened.sender.closed:
                 self._replay_to_new(opened)
 
+    def _serve_late(self, opened: _Open) -> None:
+        opened.loop.call_at(time.monotonic() + _LATE_LOOK, lambda: self._serve(opened))
+
     def _look_for_new(self, opened: _Open, now: int) -> None:
         """See to new subscribers now, or let the loop do it soon if that was just done."""
         if abs(now - opened.looked) >= _LOOK_PERIOD:
@@ -100,8 +103,7 @@ class Publishing:
             self._replay_to_new(opened)
         else:
             opened.look_due = True
-            loop = self._loop()
-            loop.call(lambda: loop.call_at(time.monotonic() + _LATE_LOOK, lambda: self._serve(opened)))
+            opened.loop.call(lambda: self._serve_late(opened))
 
     def _replay_to_new(self, opened: _Open) -> None:
         """Send what is cached if anybody is new: to all, as ZeroMQ goes; the others drop what they know."""

@@ -7,18 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .wire import MalformedFrame, Publisher, decode_data_product
-
-
-class Accepted(NamedTuple):
-    """What has become of a publisher's messages."""
-
-    products: list[GravityDataProductPB]  # to be delivered
-    malformed: list[MalformedFrame]  # why frames were dropped
-    stale: bool  # whether the next one was not from the registered publisher: its port has a new owner
 
 
 @dataclass(slots=True)
@@ -67,12 +58,15 @@ class Subscription:
             self._sources[publisher.url] = _Source(publisher)
         return close, opened
 
-    def accept(self, url: str, frames: Iterable[bytes], now: int) -> Accepted:
+    def accept(
+        self, url: str, frames: Iterable[bytes], now: int
+    ) -> tuple[list[GravityDataProductPB], list[MalformedFrame], bool]:
         """Return which of `frames`, received from the publisher at `url` in this order, to deliver.
 
-        Not delivered are duplicates, older ones than the last, and cached ones that nobody asked for. Nothing
-        after a message that is not from the registered publisher is looked at. What is delivered is stamped
-        with `now`, microseconds since the epoch.
+        Beside them, why frames were dropped, and whether one was stale: not from the registered publisher, whose
+        port has a new owner; nothing after it is looked at. Not delivered are duplicates, older ones than the
+        last, and cached ones that nobody asked for. What is delivered is stamped with `now`, microseconds since
+        the epoch.
         """
         source = self._sources[url]
         registration_time = source.publisher.registration_time
@@ -85,7 +79,7 @@ class Subscription:
                 malformed.append(error)
                 continue
             if product.registration_time != registration_time:
-                return Accepted(products, malformed, stale=True)
+                return products, malformed, True
             timestamp = product.timestamp
             if timestamp <= source.timestamp and (timestamp < source.timestamp or source.repeats(product)):
                 continue
@@ -95,7 +89,7 @@ class Subscription:
             if self.wants_cached or not product.is_cached_dataproduct:
                 product.received_timestamp = now
                 products.append(product)
-        return Accepted(products, malformed, stale=False)
+        return products, malformed, False
 
     def drop(self, url: str) -> Publisher:
         """Forget the publisher at `url` and return it; the next update may bring it back."""
