@@ -103,9 +103,10 @@ def measure(contenders: Sequence[Contender], rounds: int, seconds: float) -> dic
     for subscribers, products, measures in GROUPS:
         with contextlib.ExitStack() as stack:
             sessions = [stack.enter_context(Session(c, subscribers, products)) for c in contenders]
-            for _ in range(rounds):
+            for turn in range(rounds):
+                first = turn % len(sessions)  # whoever is first is measured in the wake of the last one before
                 for taken in measures:
-                    for session in sessions:
+                    for session in sessions[first:] + sessions[:first]:
                         for figure, value in taken(session, seconds).items():
                             values.setdefault(figure, {}).setdefault(session.contender.name, []).append(value)
     return values
