@@ -33,6 +33,8 @@ def blame(errors: ArrayLike, repaired: ArrayLike, typical: ArrayLike) -> Blame |
     left = (np.asarray(repaired, np.float64) / typical).sum(axis=1)
     if not (np.isfinite(before) and np.isfinite(left).all()):
         return None
+    if len(left) < 2:
+        return None
     best, second = np.argsort(left)[:2]
     share = 1 - left[best] / before
     if share < LEAST_SHARE or left[best] > CLEARLY * left[second]:

@@ -58,12 +58,15 @@ class Detector:
 
         Raises BadMetadata.
         """
+        n_streams = model.input_shape[2]
+        if "streams" in metadata and not _are_names(metadata["streams"], n_streams):
+            raise BadMetadata(f"the model does not name its {n_streams} streams; train again with ./train.sh")
         self._scorer = Scorer(model)
         self._alarm: Alarm | None = None
         self._blame: Blame | None = None
         if "normal" in metadata:
             try:
-                self._normal = Normal.from_metadata(metadata["normal"], model.input_shape[2])
+                self._normal = Normal.from_metadata(metadata["normal"], n_streams)
             except ValueError as error:
                 raise BadMetadata(f"the model was saved with {error}; train again with ./train.sh") from None
             self._alarm = Alarm(self._normal, stride, margin, after=after)
@@ -85,3 +88,7 @@ class Detector:
             if verdict.alarm:
                 self._blame = blame(errors, self._scorer.repaired(window.values), self._normal.typical)
         return Finding(window, float(mse), errors, verdict, self._blame)
+
+
+def _are_names(names: object, count: int) -> bool:
+    return isinstance(names, list) and all(isinstance(name, str) for name in names) and len(set(names)) == count

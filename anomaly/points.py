@@ -9,6 +9,8 @@ from google.protobuf.message import DecodeError
 
 from anomaly.DataPoint_pb2 import DataPointPB
 
+TIME_END = 253_370_764_800_000_000  # microseconds from 1970 to the year 9999, the last that datetime knows
+
 
 class Point(NamedTuple):
     """`value` of stream `name` at `timestamp`, in microseconds since the epoch."""
@@ -39,4 +41,6 @@ def decode(data: bytes) -> Point:
         raise BadPoint("a message is no complete DataPointPB (value, timestamp and name)")
     if not math.isfinite(point.value):
         raise BadPoint(f"stream {point.name} has sent {point.value}")
+    if point.timestamp >= TIME_END:
+        raise BadPoint(f"stream {point.name} has sent the time {point.timestamp}, which is not in microseconds")
     return point

@@ -89,6 +89,7 @@ class SampleAssembler:
         self._done = -1  # all samples up to this time are returned or dropped
         self._late_since: int | None = None
         self._last: Sample | None = None
+        self._gap = False  # whether a sample has been dropped since
         self._rhythm = _Rhythm()  # of returned samples
         self._rhythms = [_Rhythm() for _ in self.streams]  # of each stream's points up to _done
         self._last_points: list[list[_Value]] = [[] for _ in self.streams]  # the last two of these
@@ -148,6 +149,7 @@ class SampleAssembler:
                 samples.append(self._returned(time, known))
             elif self._done >= 0:  # the very first sample may be half, if somebody subscribes between its points
                 self.dropped += 1
+                self._gap = self._last is not None
                 for name, value in zip(self.streams, filled, strict=True):
                     self.missing[name] += value is None
             for column, value in enumerate(values):
@@ -206,9 +208,11 @@ class SampleAssembler:
         if self._last is not None:
             distance = time - self._last.timestamp
             usual = self._rhythm.usual
-            after_gap = distance <= 0 or (usual > 0 and distance > GAP_FACTOR * usual)
+            irregular = usual > 0 and distance > GAP_FACTOR * usual
+            after_gap = distance <= 0 or irregular or (self._gap and not usual)
         self._rhythm.add(time)
         self._last = Sample(time, values, after_gap)
+        self._gap = False
         self._late_since = None
         return self._last
 

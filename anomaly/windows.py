@@ -30,6 +30,7 @@ class WindowBuilder:
 
     def __init__(self, n_steps: int, stride: int) -> None:
         self.gaps = 0
+        self.windows = 0
         self._n_steps = n_steps
         self._stride = stride
         self._number = 0
@@ -48,6 +49,7 @@ class WindowBuilder:
         if self._number < self._next:
             return None
         self._next = self._number + self._stride
+        self.windows += 1
         values = np.array([sample.values for sample in self._samples], dtype=np.float32)
         after_gap, self._after_gap = self._after_gap, False
         return Window(self._number, sample.timestamp, values, after_gap)

@@ -186,14 +186,14 @@ def main() -> int:
     arguments = parser.parse_args(sys.argv[2:])
     replay_options.check(parser, arguments)
     publisher = [argument for argument in sys.argv[2:] if argument != "--windows"]
-    if arguments.csv:
+    if arguments.csv is not None:
         publisher += ["--csv", os.path.join(os.environ.get("CALLED_FROM", ""), arguments.csv)]  # the last one counts
     elif mode == "detect" and not arguments.anomaly_start:
         publisher += [str(ANOMALY_START)]
     try:
         with Lifeline() as lifeline:
             windows = find_windows(lifeline) if arguments.windows else None
-            nodes = cluster(mode, publisher, finite=bool(arguments.csv))
+            nodes = cluster(mode, publisher, finite=arguments.csv is not None)
             return asyncio.run(supervise(nodes, windows, lifeline))
     except UserError as error:
         print(f"{mode}.sh: {error}", file=sys.stderr)

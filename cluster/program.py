@@ -28,8 +28,8 @@ RETRY_PAUSE = 1.0  # seconds between two attempts to find the Service Directory
 NEXT_STEPS = {
     -5: "another node is registered at this address; start this one again, or stop that one",  # REGISTRATION_CONFLICT
     -11: f"give MinPort and MaxPort in {INI} a range with free ports",  # NO_PORTS_AVAILABLE
-    -12: f"choose another subscription_name in {INI}",  # INVALID_PARAMETER
-    -14: f"Gravity keeps this name for itself; choose another subscription_name in {INI}",  # a reserved name
+    -12: f"choose another name in {INI}",  # INVALID_PARAMETER
+    -14: f"Gravity keeps this name for itself; choose another one in {INI}",  # a reserved name
 }
 
 

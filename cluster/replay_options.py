@@ -46,6 +46,8 @@ def check(parser: ArgumentParser, arguments: Namespace) -> None:
         for name in DEPENDENT:
             if getattr(arguments, name) is not None:
                 parser.error(f"--{name} needs --csv FILE")
+    elif not arguments.csv:
+        parser.error("--csv needs the name of a file")
     elif arguments.anomaly_start is not None:
         parser.error("ANOMALY_START is for sin and cos, it does not go with --csv")
     elif arguments.speed is not None and arguments.time is None:

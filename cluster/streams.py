@@ -51,7 +51,10 @@ class StreamReader:
                 if len(names) >= at_least:
                     return tuple(sorted(names))
                 self._say("few", f"only {', '.join(sorted(names))} arrives; waiting for {at_least} streams")
-        raise UserError(f"the data have ended after {len(times)} samples of {', '.join(sorted(names)) or 'nothing'}")
+        raise UserError(
+            f"the data have ended after {len(times)} samples of {', '.join(sorted(names)) or 'nothing'}; "
+            f"{at_least} streams and more than {LEARNING_TIMES} samples are needed"
+        )
 
     def expect(self, streams: list[str] | None, n_streams: int, model_file: str) -> tuple[str, ...]:
         """Return the streams that a model was trained on, or those that arrive if it does not say (None).
@@ -80,10 +83,12 @@ class StreamReader:
             elif builder.gaps - gaps >= GAPS:
                 self._say(
                     "gaps",
-                    f"no {n_steps} samples in a row without a gap: are messages lost, or is there a second "
-                    "publisher? For more losses raise max_gap in Gravity.ini",
+                    f"no {n_steps} samples in a row without a gap: is there a second publisher, are messages lost "
+                    "(then raise max_gap in Gravity.ini), or do the streams' times differ (then raise tolerance)?",
                     0,
                 )
+        if builder.windows == 0:
+            raise UserError(f"the data have ended without {n_steps} samples in a row of {', '.join(streams)}")
 
     def samples(self, streams: tuple[str, ...]) -> Iterator[list[Sample]]:
         """Yield the samples of `streams` that are complete, in the order of time, whenever there are any.

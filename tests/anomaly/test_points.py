@@ -29,6 +29,11 @@ def test_a_value_that_is_not_finite_is_no_point(value: float):
         points.decode(DataPointPB(name="sin", timestamp=1, value=value).SerializeToString())
 
 
+def test_a_time_in_nanoseconds_is_no_point():
+    with pytest.raises(BadPoint, match="not in microseconds"):
+        points.decode(DataPointPB(name="sin", timestamp=1_700_000_000_000_000_000, value=1.0).SerializeToString())
+
+
 @pytest.mark.parametrize("missing", ["name", "timestamp", "value"])
 def test_an_incomplete_message_is_no_point(missing: str):
     message = DataPointPB(name="sin", timestamp=1, value=1.0)

@@ -110,6 +110,13 @@ def test_nothing_is_filled_in_across_a_gap_made_of_several_losses():
     assert flagged(samples) == [23]
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_gap_at_the_very_start_is_one_too(lost: int):
+    """Even before the usual distance is known."""
+    samples, _ = assemble(without(points(range(60)), *(("sin", 1 + n) for n in range(lost))))
+    assert number(samples[0]) == 0 and flagged(samples) == [1 + lost]
+
+
 def test_a_point_that_is_merely_late_is_not_filled_in():
     arriving = points(range(60))
     late = arriving.pop(40)

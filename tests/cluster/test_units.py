@@ -33,10 +33,12 @@ def product(stream: str, sample: int) -> GravityDataProduct:
     return made
 
 
-def reader_of(*lists: list[GravityDataProduct], max_gap: int = 0) -> StreamReader:
-    arrived: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
+def reader_of(*lists: list[GravityDataProduct], max_gap: int = 0, ended: bool = False) -> StreamReader:
+    arrived: SimpleQueue[list[GravityDataProduct] | None] = SimpleQueue()
     for products in lists:
         arrived.put(products)
+    if ended:
+        arrived.put(None)
     return StreamReader(arrived, lateness=0.01, max_gap=max_gap)
 
 
@@ -121,12 +123,24 @@ def test_samples_too_irregular_for_a_window_are_said(capsys: pytest.CaptureFixtu
     assert len(next(windows)) == 21
     while next(windows)[-1].number < 700:
         pass
-    assert capsys.readouterr().out.startswith("no 20 samples in a row without a gap: are messages lost, or")
+    assert capsys.readouterr().out.startswith("no 20 samples in a row without a gap: is there a second publisher")
 
 
-def test_collecting_ends_when_nothing_arrives_any_more():
-    reader = reader_of([product(stream, sample) for sample in range(30) for stream in ("a", "b")])
-    samples = reader.samples(("a", "b"), patience=1)
-    assert len(next(samples)) == 30
-    with pytest.raises(UserError, match=r"nothing has arrived for 1 s, .* training_size in Gravity\.ini"):
-        next(samples)
+def test_what_waits_when_the_data_end_is_not_lost():
+    """Nothing will come any more that it could wait for."""
+    everything = [product(stream, sample) for sample in range(30) for stream in ("a", "b")]
+    del everything[-3]  # b of the last sample but one
+    reader = reader_of(everything, ended=True)
+    assert sum(len(samples) for samples in reader.samples(("a", "b"))) == 29
+
+
+def test_data_that_end_without_a_window_are_an_error():
+    reader = reader_of([product("a", sample) for sample in range(30)], ended=True)
+    with pytest.raises(UserError, match="without 20 samples in a row of a, b"):
+        list(reader.windows(("a", "b"), 20, 1))
+
+
+def test_data_that_end_before_the_streams_are_known_are_an_error():
+    reader = reader_of([product("a", sample) for sample in range(30)], ended=True)
+    with pytest.raises(UserError, match="after 30 samples of a; 2 streams and more than 20 samples are needed"):
+        reader.streams(at_least=2)
