@@ -17,6 +17,7 @@ Each figure is a median. Parts, each a table:
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import os
 import subprocess
@@ -26,7 +27,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 
 import keras
 import numpy as np
@@ -37,7 +37,8 @@ from anomaly.detector import Detector
 from benchmarks.detector_cluster import PROJECT, Cluster, environment, write_settings
 from benchmarks.detector_publisher import stream_names
 from benchmarks.report import Row, machine, median, ratio, table, write_json
-from cluster.streams import Arrived, StreamReader
+from cluster.arrivals import Arrivals
+from cluster.streams import StreamReader
 
 from gravity import GravityDataProduct
 
@@ -115,25 +116,23 @@ def products(samples: np.ndarray) -> list[GravityDataProduct]:
     return made
 
 
-def examine(watch: Detector, streams: Sequence[str], arrived: Arrived, n_steps: int, stride: int) -> float:
+def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps: int, stride: int) -> float:
     """Do with what has arrived all that AnomalyDetector.py does but sending; return the seconds it took."""
     reader = StreamReader(arrived, lateness=1.0, max_gap=2)
     out = io.StringIO()
+    product = GravityDataProduct("AnomalyScore")
     start = time.perf_counter()
     for found in map(watch.examine, reader.windows(tuple(streams), n_steps, stride)):
+        print("\n".join(report.lines(found, streams)), file=out)
         for finding in found:
-            print(report.describe(finding), file=out)
-            if line := report.announce(finding, streams):
-                print(line, file=out)
-            product = GravityDataProduct("AnomalyScore")
             product.data = report.message(finding, streams, watch.threshold)
             product.serializeToString()
     return time.perf_counter() - start
 
 
-def queue(made: Sequence[GravityDataProduct]) -> Arrived:
+def queue(made: Sequence[GravityDataProduct]) -> Arrivals:
     """Return a queue with data products in the portions of a subscriber that has a backlog."""
-    arrived: Arrived = SimpleQueue()
+    arrived = Arrivals()
     for first in range(0, len(made), CALLBACK):
         arrived.put(list(made[first : first + CALLBACK]))
     arrived.put(None)
@@ -148,6 +147,7 @@ def through(
     watch = Detector(model, metadata, stride)
     run = partial(examine, watch, stream_names(n_streams))
     run(queue(made), n_steps, stride)  # traces the model
+    gc.freeze()  # as the node does
     return float(np.median([run(queue(made), n_steps, stride) for _ in range(rounds)]))
 
 
