@@ -10,6 +10,7 @@ from __future__ import annotations
 import cluster.interruptible  # noqa: F401  before all that takes time to import
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -17,15 +18,15 @@ from collections.abc import Callable
 from enum import Enum, auto
 from itertools import chain
 from pathlib import Path
-from queue import SimpleQueue
 
 from anomaly.windows import windows
+from cluster.arrivals import Arrivals
 from cluster.errors import UserError
 from cluster.program import check, connect, run
 from cluster.progress import counted
 from cluster.quiet import importing_tensorflow
 from cluster.settings import Settings
-from cluster.streams import Arrived, StreamReader
+from cluster.streams import StreamReader
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
@@ -46,7 +47,7 @@ class PointReceiver(GravitySubscriber):
 
     def __init__(self) -> None:
         GravitySubscriber.__init__(self)
-        self.arrived: Arrived = SimpleQueue()
+        self.arrived = Arrivals()
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
         """Take what has arrived since the last call."""
@@ -122,6 +123,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
         watch = detector.Detector(model, metadata, stride, margin, after)
     except (model_files.ModelFileError, detector.BadMetadata) as error:
         raise UserError(str(error)) from error
+    gc.freeze()  # TensorFlow's objects stay: the garbage collector need not look through a million of them again
     check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
     _, n_steps, n_streams = model.input_shape
     streams = reader.expect(metadata.get("streams"), n_streams, model_file)
@@ -132,12 +134,10 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
             f"{model_file} does not say which errors are normal, so there is no alarm; ./train.sh makes one that does"
         )
 
+    product = GravityDataProduct(scores)
     for found in map(watch.examine, reader.windows(streams, n_steps, stride)):
+        print("\n".join(report.lines(found, streams)))  # one write for all: each costs more than its line
         for finding in found:
-            print(report.describe(finding))
-            if line := report.announce(finding, streams):
-                print(line)
-            product = GravityDataProduct(scores)
             product.data = report.message(finding, streams, watch.threshold)
             node.publish(product)
 

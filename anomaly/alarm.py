@@ -108,7 +108,10 @@ class Alarm:
 
     def judge(self, errors: ArrayLike) -> Verdict:
         """Judge the next window by its streams' errors, shape (n_streams,)."""
-        score = float(self._normal.scores(np.asarray(errors)[None])[0])
+        return self.judge_score(float(self._normal.scores(np.asarray(errors)[None])[0]))
+
+    def judge_score(self, score: float) -> Verdict:
+        """Judge the next window by its score, as `Normal.scores` gives it for many at once."""
         was_on = self._on
         if math.isfinite(score):
             self._smoothed += self._weight * (min(score, CAP * self.threshold) - self._smoothed)

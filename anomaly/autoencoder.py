@@ -14,7 +14,7 @@ from keras import layers
 from numpy.typing import ArrayLike, NDArray
 
 from anomaly.linear import Components
-from anomaly.training import train
+from anomaly.training import fused, train
 
 UNITS = 16  # of the LSTM on either side
 CODE = 8  # numbers between the two LSTMs
@@ -201,5 +201,5 @@ def _parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Return a model that normalises windows, and one that rebuilds them in normalised units."""
     found = [layer for layer in model.layers if isinstance(layer, layers.Normalization)]
     if [layer.invert for layer in found] == [False, True]:
-        return keras.Model(model.inputs, found[0].output), keras.Model(found[0].output, found[1].input)
+        return keras.Model(model.inputs, found[0].output), fused(keras.Model(found[0].output, found[1].input))
     return keras.Model(model.inputs, model.inputs), model

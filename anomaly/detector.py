@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -78,16 +79,19 @@ class Detector:
 
     def examine(self, windows: Sequence[Window]) -> list[Finding]:
         """Return a finding for each window; all of them are scored at once."""
-        mse, errors = self._scorer.score(np.stack([window.values for window in windows]))
-        return [self._judge(*found) for found in zip(windows, mse, errors, strict=True)]
+        # Joined, then parted: np.stack takes three times as long for many small arrays.
+        values = np.concatenate([window.values for window in windows]).reshape(len(windows), *windows[0].values.shape)
+        mse, errors = self._scorer.score(values)
+        scores = self._normal.scores(errors).tolist() if self._alarm else [math.nan] * len(windows)
+        return [self._judge(*found) for found in zip(windows, mse.tolist(), errors, scores, strict=True)]
 
-    def _judge(self, window: Window, mse: np.float64, errors: NDArray[np.float64]) -> Finding:
-        verdict = self._alarm.judge(errors) if self._alarm else None
+    def _judge(self, window: Window, mse: float, errors: NDArray[np.float64], score: float) -> Finding:
+        verdict = self._alarm.judge_score(score) if self._alarm else None
         if verdict and verdict.changed:
             self._blame = None
             if verdict.alarm:
                 self._blame = blame(errors, self._scorer.repaired(window.values), self._normal.typical)
-        return Finding(window, float(mse), errors, verdict, self._blame)
+        return Finding(window, mse, errors, verdict, self._blame)
 
 
 def _are_names(names: object, count: int) -> bool:

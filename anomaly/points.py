@@ -31,9 +31,8 @@ def message(name: str, timestamp: int, value: float) -> DataPointPB:
 
 def decode(data: bytes) -> Point:
     """Return the point in the serialized message `data`; raise BadPoint if it holds none or no finite value."""
-    pb = DataPointPB()
     try:
-        pb.ParseFromString(data)
+        pb = DataPointPB.FromString(data)
         point = Point(pb.name, pb.timestamp, pb.value)
     except (DecodeError, UnicodeDecodeError):
         raise BadPoint("a message is no DataPointPB") from None

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
+
+
+def lines(found: Iterable[Finding], streams: Sequence[str]) -> Iterator[str]:
+    """Yield the line for each window, and after it that for an alarm that changes with it."""
+    for finding in found:
+        yield describe(finding)
+        if line := announce(finding, streams):
+            yield line
 
 
 def describe(finding: Finding) -> str:
@@ -39,8 +48,9 @@ def message(finding: Finding, streams: Sequence[str], threshold: float | None) -
         sample=finding.window.number,
         mse=finding.mse,
         state=AnomalyScorePB.UNKNOWN,
-        streams=[{"name": name, "error": error} for name, error in zip(streams, finding.errors, strict=True)],
     )
+    for name, error in zip(streams, finding.errors.tolist(), strict=True):
+        pb.streams.add(name=name, error=error)
     if finding.verdict:
         pb.state = AnomalyScorePB.ANOMALY if finding.verdict.alarm else AnomalyScorePB.NORMAL
         pb.score = finding.verdict.score
@@ -52,4 +62,11 @@ def message(finding: Finding, streams: Sequence[str], threshold: float | None) -
 
 
 def _time(timestamp: int) -> str:
-    return datetime.fromtimestamp(timestamp / 1e6).isoformat(" ", "milliseconds")
+    seconds, microseconds = divmod(timestamp, 1_000_000)
+    return f"{_second(seconds)}.{microseconds // 1000:03}"
+
+
+@lru_cache(maxsize=16)
+def _second(timestamp: int) -> str:
+    """Return a second's time; the windows of a fast stream share it."""
+    return datetime.fromtimestamp(timestamp).isoformat(" ")

@@ -12,7 +12,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from anomaly.points import Point
 
@@ -38,16 +38,25 @@ class _Rhythm:
     """The usual distance between times, the median of the last ones."""
 
     def __init__(self) -> None:
-        self.usual = 0  # unknown
+        self._usual: int | None = 0
         self.last: int | None = None
         self._distances: deque[int] = deque(maxlen=REMEMBERED)
 
     def add(self, time: int) -> None:
         """Note the next time; one that is not later than the last begins anew."""
         if self.last is not None and time > self.last:
-            self._distances.append(time - self.last)
-            self.usual = sorted(self._distances)[len(self._distances) // 2]
+            distance, distances = time - self.last, self._distances
+            if len(distances) < REMEMBERED or distances[0] != distance:  # else the one for the other
+                self._usual = None
+            distances.append(distance)
         self.last = time
+
+    @property
+    def usual(self) -> int:
+        """The median, 0 if it is unknown; sorted for only when it is asked for and may have changed."""
+        if self._usual is None:
+            self._usual = sorted(self._distances)[len(self._distances) // 2]
+        return self._usual
 
     def lost(self, time: int) -> int:
         """Return how many times, at the usual distance, are missing between the last one and `time`."""
@@ -92,7 +101,7 @@ class SampleAssembler:
         self._gap = False  # whether a sample has been dropped since
         self._rhythm = _Rhythm()  # of returned samples
         self._rhythms = [_Rhythm() for _ in self.streams]  # of each stream's points up to _done
-        self._last_points: list[list[_Value]] = [[] for _ in self.streams]  # the last two of these
+        self._last_points = [_last_two() for _ in self.streams]  # of these
 
     def add(self, point: Point) -> list[Sample]:
         """Take a point; return the samples that are complete now. KeyError if its stream is not one of `streams`."""
@@ -105,6 +114,8 @@ class SampleAssembler:
                 return []
             values = self._near(time, column) or self._open(time)
         values[column] = point.value
+        if None in values and self._newest - self._times[0] <= self._lateness:
+            return []  # a shortcut: this sample is not complete yet, and no other has changed
         return self._complete()
 
     def rest(self) -> list[Sample]:
@@ -134,19 +145,18 @@ class SampleAssembler:
         while self._times:
             time = self._times[0]
             values = self._pending[time]
-            overdue = self._newest - time > self._lateness
-            if not overdue and (None in values or not self._follows(time)):
+            whole, follows = None not in values, self._follows(time)
+            if not (whole and follows) and self._newest - time <= self._lateness:
                 break
-            if not self._follows(time) and self._open_lost(time):
+            if not follows and self._open_lost(time):
                 continue
-            filled = list(values)
-            if None in values:
+            filled = values
+            if not whole:
                 if self._may_be_filled_later(time, values):
                     break
-                self._fill(time, filled)
-            known = tuple(value for value in filled if value is not None)
-            if len(known) == len(values):
-                samples.append(self._returned(time, known))
+                filled = self._filled(time, values)
+            if None not in filled:
+                samples.append(self._returned(time, cast("tuple[float, ...]", tuple(filled))))
             elif self._done >= 0:  # the very first sample may be half, if somebody subscribes between its points
                 self.dropped += 1
                 self._gap = self._last is not None
@@ -155,7 +165,7 @@ class SampleAssembler:
             for column, value in enumerate(values):
                 if value is not None:
                     self._rhythms[column].add(time)
-                    self._last_points[column] = [*self._last_points[column][-1:], (time, value)]
+                    self._last_points[column].append((time, value))
             del self._times[0], self._pending[time]
             self._done = time
         return samples
@@ -177,8 +187,9 @@ class SampleAssembler:
             for column, (value, rhythm) in enumerate(zip(values, self._rhythms, strict=True))
         )
 
-    def _fill(self, time: int, values: list[float | None]) -> None:
-        """Fill in the streams that `values` lacks, where points close enough lie before and after."""
+    def _filled(self, time: int, values: list[float | None]) -> list[float | None]:
+        """Return `values` with the streams filled in that lack, where points close enough lie before and after."""
+        values = list(values)
         for column, rhythm in enumerate(self._rhythms):
             before, after = self._last_points[column], self._next_points(column)
             if values[column] is None and before and after and rhythm.usual:
@@ -189,6 +200,7 @@ class SampleAssembler:
                     ]
                     values[column] = _through([before[-1], after[0], *outer], time)
                     self.filled[self.streams[column]] += 1
+        return values
 
     def _open_lost(self, time: int) -> bool:
         """Open samples for the times before `time` at which no stream has a point, if they are few enough."""
@@ -225,10 +237,14 @@ class SampleAssembler:
         self._pending.clear()
         self._times.clear()
         self._rhythms = [_Rhythm() for _ in self.streams]
-        self._last_points = [[] for _ in self.streams]
+        self._last_points = [_last_two() for _ in self.streams]
         self._newest = self._done = -1
         self._late_since = None
         return True
+
+
+def _last_two() -> deque[_Value]:
+    return deque(maxlen=2)
 
 
 def _through(points: Sequence[_Value], time: int) -> float:

@@ -13,6 +13,7 @@ from anomaly.DataPoint_pb2 import DataPointPB
 from anomaly.points import BadPoint, Point, decode
 from anomaly.samples import Sample, SampleAssembler
 from anomaly.windows import Window, WindowBuilder
+from cluster.arrivals import Arrivals
 from cluster.errors import UserError
 from cluster.notices import Notices
 
@@ -22,7 +23,8 @@ LEARNING_TIMES = 20  # as many different times are looked at to learn which stre
 SILENCE = 5.0  # seconds without a point until that is said
 GAPS = 10  # in a row without a window between them, until that is said
 
-Arrived = SimpleQueue[list[GravityDataProduct] | None]  # None: nothing more will come
+Arrived = Arrivals | SimpleQueue[list[GravityDataProduct] | None]  # None: nothing more will come
+POINT_TYPE = DataPointPB.DESCRIPTOR.full_name
 
 
 class StreamReader:
@@ -98,15 +100,16 @@ class StreamReader:
         assembler = self._assembler(streams)
         known = frozenset(streams)
         looked_at, self._looked_at = self._looked_at, []
+        before = _counts(assembler)
         for points in chain(looked_at, self._receive()):
-            before = _counts(assembler)
             samples: list[Sample] = []
             for point in points:
                 if point.name in known:
                     samples += assembler.add(point)
                 else:
                     self._say(f"stream {point.name}", f"an unknown stream {point.name!r} arrives; it is ignored")
-            self._tell_losses(streams, before, _counts(assembler))
+            self._tell_losses(streams, before, now := _counts(assembler))
+            before = now
             if samples:
                 yield samples
         if samples := assembler.rest():
@@ -170,6 +173,6 @@ def _counts(assembler: SampleAssembler) -> _Counts:
 
 
 def _decode(product: GravityDataProduct) -> Point:
-    if product.typeName not in ("", DataPointPB.DESCRIPTOR.full_name):
+    if product.typeName not in ("", POINT_TYPE):
         raise BadPoint(f"a message is a {product.typeName}, no DataPointPB")
     return decode(product.data)
