@@ -113,7 +113,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
     if scores == settings.text("subscription_name", "AutoencoderExample"):
         raise UserError(f"score_name and subscription_name are both {scores}; choose two names in Gravity.ini")
     stride = settings.integer("window_stride", N_STEPS, at_least=1)
-    margin = settings.number("alarm_margin", 2.75, at_least=1)
+    margin = settings.number("alarm_margin", 2.5, at_least=1)
     after = settings.integer("alarm_after", 1, at_least=1)
     with importing_tensorflow():
         from anomaly import detector, model_files, report

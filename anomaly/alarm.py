@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from anomaly.linear import Components
 
 SMOOTHING = 0.1  # weight of a sample in the smoothed score
-MARGIN = 2.75  # threshold ÷ highest score expected of normal windows
+MARGIN = 2.5  # threshold ÷ highest score expected of normal windows
 RELEASE = 0.8  # of the threshold: below it an alarm ends
 CAP = 20.0  # thresholds: what a higher score counts as, so that the alarm ends soon after the anomaly
 FOLDS = 8  # blocks left out in turn
