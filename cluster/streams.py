@@ -118,11 +118,9 @@ class StreamReader:
     def _tell_losses(self, streams: tuple[str, ...], before: _Counts, after: _Counts) -> None:
         if before == after:
             return
-        lacking = [name for name in streams if after.missing[name] > before.missing[name]]
-        if lacking:
-            text = f"a sample is incomplete, it lacks {', '.join(lacking)}; dropped"
-            self._say(f"lacks {lacking}", text, after.dropped - before.dropped)
         for name in streams:
+            if count := after.missing[name] - before.missing[name]:
+                self._say(f"lacks {name}", f"a sample is incomplete, it lacks {name}; dropped", count)
             if count := after.filled[name] - before.filled[name]:
                 self._say(f"filled {name}", f"a point of {name} is missing; filled in from its neighbours", count)
         if count := after.late - before.late:
@@ -162,14 +160,13 @@ class StreamReader:
 
 
 class _Counts(NamedTuple):
-    dropped: int
     late: int
     missing: dict[str, int]
     filled: dict[str, int]
 
 
 def _counts(assembler: SampleAssembler) -> _Counts:
-    return _Counts(assembler.dropped, assembler.late, dict(assembler.missing), dict(assembler.filled))
+    return _Counts(assembler.late, dict(assembler.missing), dict(assembler.filled))
 
 
 def _decode(product: GravityDataProduct) -> Point:
