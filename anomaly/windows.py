@@ -31,7 +31,6 @@ class WindowBuilder:
 
     def __init__(self, n_steps: int, stride: int) -> None:
         self.gaps = 0
-        self.windows = 0
         self._n_steps = n_steps
         self._stride = stride
         self._number = 0
@@ -51,7 +50,6 @@ class WindowBuilder:
         if self._number < self._next:
             return None
         self._next = self._number + self._stride
-        self.windows += 1
         values = self._rows[self._count - self._n_steps : self._count]
         after_gap, self._after_gap = self._after_gap, False
         return Window(self._number, sample.timestamp, values, after_gap)

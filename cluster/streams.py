@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
-from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from queue import Empty
+from typing import NamedTuple, Protocol
 
 from anomaly.DataPoint_pb2 import DataPointPB
 from anomaly.points import BadPoint, Point, decode
 from anomaly.samples import Sample, SampleAssembler
 from anomaly.windows import Window, WindowBuilder
-from cluster.arrivals import Arrivals
 from cluster.errors import UserError
 from cluster.notices import Notices
 
@@ -23,8 +22,14 @@ LEARNING_TIMES = 20  # as many different times are looked at to learn which stre
 SILENCE = 5.0  # seconds without a point until that is said
 GAPS = 10  # in a row without a window between them, until that is said
 
-Arrived = Arrivals | SimpleQueue[list[GravityDataProduct] | None]  # None: nothing more will come
 POINT_TYPE = DataPointPB.DESCRIPTOR.full_name
+
+
+class Arrived(Protocol):
+    """Where data products wait in lots; cluster.arrivals has the detector's."""
+
+    def get(self, *, timeout: float) -> list[GravityDataProduct] | None:
+        """Return the next lot, or None at the end; raise queue.Empty if nothing comes within `timeout` seconds."""
 
 
 class StreamReader:
@@ -77,10 +82,10 @@ class StreamReader:
     def windows(self, streams: tuple[str, ...], n_steps: int, stride: int) -> Iterator[list[Window]]:
         """Yield the windows that are complete, at least one, whenever there are any, until the data end."""
         builder = WindowBuilder(n_steps, stride)
-        gaps = 0  # when the last window was complete
+        any_window, gaps = False, 0  # the gaps when the last window was complete
         for samples in self.samples(streams):
             if windows := [window for sample in samples if (window := builder.add(sample))]:
-                gaps = builder.gaps
+                any_window, gaps = True, builder.gaps
                 yield windows
             elif builder.gaps - gaps >= GAPS:
                 self._say(
@@ -89,7 +94,7 @@ class StreamReader:
                     "(then raise max_gap in Gravity.ini), or do the streams' times differ (then raise tolerance)?",
                     0,
                 )
-        if builder.windows == 0:
+        if not any_window:
             raise UserError(f"the data have ended without {n_steps} samples in a row of {', '.join(streams)}")
 
     def samples(self, streams: tuple[str, ...]) -> Iterator[list[Sample]]:
