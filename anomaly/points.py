@@ -9,7 +9,9 @@ from google.protobuf.message import DecodeError
 
 from anomaly.DataPoint_pb2 import DataPointPB
 
-TIME_END = 253_370_764_800_000_000  # microseconds from 1970 to the year 9999, the last that datetime knows
+# Microseconds from 1970 to the year 9892: datetime ends a little later, and what counts in a finer unit (or in
+# milliseconds, taken for seconds) comes out beyond.
+TIME_END = 250_000_000_000_000_000
 
 
 class Point(NamedTuple):

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
+from anomaly.points import TIME_END
 from cluster.errors import UserError
 
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 1 << 20  # characters; what has longer lines is no table and must not fill the memory
 FLOAT32_MAX = 3.4028234663852886e38
-TIME_END = 2.5e11  # seconds, in the year 9892; milliseconds taken for seconds come out later than that
 
 
 def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
@@ -70,6 +70,6 @@ def microseconds(text: str) -> int:
             seconds = datetime.fromisoformat(text).timestamp()
         except OverflowError:  # at the calendar's ends
             seconds = -1
-    if not 0 <= seconds < TIME_END:
+    if not 0 <= seconds < TIME_END / 1e6:
         raise ValueError(text)
     return round(seconds * 1e6)
