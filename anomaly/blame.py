@@ -1,7 +1,8 @@
 """Which stream is to blame for an anomaly?
 
 A stream that breaks away spoils the reconstruction of the others, too, so the highest error need not be its own.
-Repair tells better: replace one stream by its reconstruction, and see how much of the error is gone.
+Repair tells better: replace one stream by its reconstruction, and see how much of the error is gone. Between two
+streams that both look normal, but not together, there is nothing to choose: the repair of either helps.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-LEAST_SHARE = 0.5  # of the error that the repair of one stream must take away
-CLEARLY = 0.5  # what the best repair leaves ÷ what the second best leaves, at most
+LEAST_SHARE = 0.5  # of the error that the repair of the stream must take away
+MOST_ELSEWHERE = 0.4  # of the error that the repair of another may take away: else that explains it, too
 
 
 class Blame(NamedTuple):
@@ -35,8 +36,8 @@ def blame(errors: ArrayLike, repaired: ArrayLike, typical: ArrayLike) -> Blame |
         return None
     if len(left) < 2:
         return None
-    best, second = np.argsort(left)[:2]
-    share = 1 - left[best] / before
-    if share < LEAST_SHARE or left[best] > CLEARLY * left[second]:
+    shares = 1 - left / before
+    second, best = np.argsort(shares)[-2:]
+    if shares[best] < LEAST_SHARE or shares[second] > MOST_ELSEWHERE:
         return None
-    return Blame(int(best), float(share))
+    return Blame(int(best), float(shares[best]))

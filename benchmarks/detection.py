@@ -17,7 +17,7 @@ of the autoencoder.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,6 +31,7 @@ from anomaly.samples import Sample, SampleAssembler
 from anomaly.windows import Window, WindowBuilder
 from benchmarks import contenders
 from benchmarks.contenders import Detector
+from benchmarks.report import Row, machine, table, write_json
 
 N_STEPS = 20
 STEP = 0.05  # growth of a phase a sample
@@ -151,8 +152,8 @@ def false_alarms(case: Case, detector: Detector, start: float, random: np.random
     return sum(verdict.alarm and verdict.changed for verdict in verdicts)
 
 
-def measure(case: Case, kind: str, seeds: int) -> None:
-    """Train `seeds` detectors and print a row for each change."""
+def measure(case: Case, kind: str, seeds: int) -> Iterator[Row]:
+    """Train `seeds` detectors and yield a row for each change."""
     false: list[int] = []
     found: dict[str, list[Found]] = {change.name: [] for change in CHANGES}
     for seed in range(seeds):
@@ -163,27 +164,35 @@ def measure(case: Case, kind: str, seeds: int) -> None:
         for change in CHANGES:
             starts = random.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(STARTS) / STARTS
             found[change.name] += [detect(case, detector, change, start, random) for start in starts]
-    print(f"\n{case.name}, {kind}: {sum(false)} false alarms in {seeds} hours, in {sum(f > 0 for f in false)} seeds")
     for name, all_found in found.items():
-        delays, blamed = np.array(all_found).T
-        right, none = blamed == case.n_streams - 1, blamed == -1
-        seen = np.isfinite(delays)
-        delay = f"{np.median(delays[seen]):6.0f}{delays[seen].max():7.0f}" if seen.any() else "     -      -"
-        who = f"{right[seen].mean():9.1%}{none[seen].mean():9.1%}" if kind == "autoencoder" and seen.any() else ""
-        print(f"{name:>18}{seen.sum():6}/{len(seen)}{delay}{who}", flush=True)
+        delays, blamed = np.array([each for each in all_found if np.isfinite(each.delay)]).reshape(-1, 2).T
+        names = kind == "autoencoder" and len(delays) > 0
+        yield {
+            "change": name,
+            "found": f"{len(delays)}/{len(all_found)}",
+            "median delay": float(np.median(delays)) if len(delays) else None,
+            "worst": float(delays.max()) if len(delays) else None,
+            "blamed right": f"{(blamed == case.n_streams - 1).mean():.1%}" if names else None,
+            "wrong": f"{np.isin(blamed, range(case.n_streams - 1)).mean():.1%}" if names else None,
+            "false alarms": f"{sum(false)} in {seeds} h",
+        }
 
 
 def main() -> None:
-    """Read the command line and print the tables."""
-    parser = argparse.ArgumentParser(description="Detection, delay and false alarms at stride 1.")
+    """Read the command line, print the tables, write JSON if asked."""
+    parser = argparse.ArgumentParser(description="Detection, delay in samples and false alarms, at stride 1.")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
-    arguments = parser.parse_args()
-    print("              change  found  median  worst   (delay in samples)  right stream blamed, no stream blamed")
+    parser.add_argument("--json", metavar="FILE", help="write the result there, too")
+    given = parser.parse_args()
+    result: dict[str, object] = {"machine": machine("tensorflow", "keras", "numpy")}
     for case in CASES:
-        if arguments.cases in case.name:
+        if given.cases in case.name:
             for kind in ("autoencoder", "pca"):
-                measure(case, kind, arguments.seeds)
+                result[f"{case.name}, {kind}"] = rows = list(measure(case, kind, given.seeds))
+                print(table(f"{case.name}, {kind}", rows), flush=True)
+    if given.json:
+        write_json(given.json, result)
 
 
 if __name__ == "__main__":

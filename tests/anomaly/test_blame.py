@@ -20,6 +20,7 @@ def test_the_stream_whose_repair_leaves_the_least_is_to_blame():
     "repaired",
     [
         [[2, 2, 0], [2, 2, 0], [20, 20, 0]],  # two repairs do equally well
+        [[1, 1, 0], [11, 11, 0], [20, 20, 0]],  # a second one takes almost half of the error away
         [[15, 15, 0], [40, 40, 0], [40, 40, 0]],  # none takes half of the error away
         [[np.nan, 2, 0], [20, 20, 0], [20, 20, 0]],
     ],
