@@ -114,7 +114,7 @@ class Replay:
         reason = next(self._wrong[kind] for kind in [*kinds, *self._wrong] if kind in self._wrong)
         raise UserError(
             f"{reason}; rows {first}-{last} hold too little to begin with: mend them, or choose with --columns, "
-            "--time or --rows"
+            "--time, --rows or --delimiter"
         )
 
     def _parse(self, table: Iterator[tuple[int, list[str]]]) -> Iterator[Row | None]:

@@ -25,11 +25,15 @@ def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     blank, head = 0, next(lines, "")
     while head and not head.strip():
         blank, head = blank + 1, next(lines, "")
-    unquoted = re.sub('"[^"]*"', "", head)
-    reader = csv.reader(
-        chain([head], lines), delimiter=delimiter or max(DELIMITERS, key=unquoted.count), skipinitialspace=True
-    )
     begin = blank + 1
+    unquoted = re.sub('"[^"]*"', "", head)
+    likely = max(DELIMITERS, key=unquoted.count)
+    if delimiter and delimiter not in unquoted and likely in unquoted:
+        raise UserError(
+            f"{file}, line {begin} has only one column with the delimiter {delimiter!r}; "
+            f"choose --delimiter {likely!r}, which it seems to have"
+        )
+    reader = csv.reader(chain([head], lines), delimiter=delimiter or likely, skipinitialspace=True)
     try:
         for cells in reader:
             if any(cells) or len(cells) > 1:

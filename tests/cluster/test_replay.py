@@ -79,6 +79,10 @@ def test_a_delimiter_may_be_given(csv):
         Replay(csv("a b\n1 2\n3 4\n"), ["b"])
 
 
+def test_one_column_may_have_a_name_with_a_delimiter_in_quotes(csv):
+    assert Replay(csv('"a;b"\n1\n2\n'), delimiter=",", say=quiet).columns == ("a;b",)
+
+
 def test_columns_are_chosen_in_the_order_that_is_asked_for(csv):
     replay = Replay(csv("a,label,b\n1,on,2\n3,off,4\n"), ["b", "a"], say=quiet)
     assert replay.columns == ("b", "a") and values(replay) == [(2, 1), (4, 3)]
@@ -201,7 +205,13 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
         ("\n2024-01-01T00:00,2\n3,4\n", {}, "data.csv, line 2 has no column names but values"),
         (PLAIN, {"columns": ["a", "c"]}, "data.csv has no column 'c', but 'a', 'b'; choose of these"),
         (PLAIN, {"time_column": "t"}, "data.csv has no column 't', but 'a', 'b'; choose of these"),
-        (PLAIN, {"delimiter": ";", "columns": ["a"]}, "data.csv has no column 'a', but 'a,b'; choose of these"),
+        ("\na;b\n1;2\n3;4\n", {"delimiter": ","}, "data.csv, line 2 has only one column with the delimiter ','; "
+                                                  "choose --delimiter ';', which it seems to have"),
+        ("a\tb\n1\t2\n", {"delimiter": " "}, "with the delimiter ' '; choose --delimiter '\\t', which"),
+        (PLAIN, {"delimiter": "\t", "columns": ["a"]}, "with the delimiter '\\t'; choose --delimiter ',', which"),
+        ("a b\n1 2\n3 4\n", {}, "column a b: '1 2' is no finite number (float32); no point of a b there; rows 1-2 "
+                                "hold too little to begin with: mend them, or choose with --columns, --time, --rows "
+                                "or --delimiter"),
         ("a,a\n1,2\n3,4\n", {}, "data.csv has more than one column 'a'; rename them"),
         ("t\n1\n2\n", {"time_column": "t"}, "data.csv has no column but 't'; add one with values"),
         ("a,b\n1,on\n3,off\n", {}, "row 1 (line 2), column b: 'on' is no finite number (float32); no point of "
