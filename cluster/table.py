@@ -33,14 +33,15 @@ def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
             f"{file}, line {begin} has only one column with the delimiter {delimiter!r}; "
             f"choose --delimiter {likely!r}, which it seems to have"
         )
-    reader = csv.reader(chain([head], lines), delimiter=delimiter or likely, skipinitialspace=True)
+    reader = csv.reader(chain([head], lines), delimiter=delimiter or likely, skipinitialspace=True, strict=True)
     try:
         for cells in reader:
             if any(cells) or len(cells) > 1:
                 yield begin, [cell.strip() for cell in cells]
             begin = blank + reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{file}, line {begin}: {error}; is a quotation mark left open there?") from None
+        hint = "is a quotation mark left open there, or one too many?"
+        raise UserError(f"{file}, line {begin}: {error}; {hint}") from None
 
 
 def _lines(file: str) -> Iterator[str]:

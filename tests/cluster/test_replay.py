@@ -224,6 +224,9 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
         (PLAIN.encode("utf-16"), {}, "data.csv, line 1 is no text in UTF-8"),
         (b"PK\x03\x04\0\0\n1\n2\n", {}, "data.csv, line 1 is no text in UTF-8"),
         ('a,b\n1,2\n3,"4\n' + "5,6\n" * 50_000, {}, "data.csv, line 3: field larger than field limit"),
+        ('a,b\n1,2\n3,4\n5,"6\n7,8\n', {}, "data.csv, line 4: unexpected end of data; is a quotation mark left open"),
+        ('a,"b\n1,2\n3,4\n', {}, "data.csv, line 1: unexpected end of data; is a quotation mark left open"),
+        ('a,b,c\n1,2,x\n3,4,"y\n5,6,z\n7,8,"z\n9,9,z\n', {"columns": ["a"]}, "data.csv, line 3: ',' expected after"),
         ("a" * 2_000_000, {}, "data.csv has a line of 1048576 characters; is it a CSV file?"),
     ],
 )  # fmt: skip
