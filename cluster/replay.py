@@ -137,8 +137,8 @@ class Replay:
             place_of_time = f"{place}, column {self._time_column}: {_quoted(cell)}"
             try:
                 timestamp = microseconds(cell)
-            except ValueError:
-                return self._skip("time", f"{place_of_time} is no time (ISO 8601, or seconds since 1970)")
+            except ValueError as error:
+                return self._skip("time", f"{place_of_time} {error}")
             if timestamp <= self._before:
                 return self._skip("order", f"{place_of_time} is not later than the row before")
             self._before = timestamp
@@ -146,8 +146,8 @@ class Replay:
         for name in self.columns:
             try:
                 values[name] = number(row[name])
-            except ValueError:
-                wrong = _quoted(row[name]) + (" is no finite number (float32)" if row[name] else "")
+            except ValueError as error:
+                wrong = _quoted(row[name]) + (f" {error}" if row[name] else "")
                 self._complain(f"column {name}", f"{place}, column {name}: {wrong}; no point of {name} there")
         return Row(timestamp, values)
 

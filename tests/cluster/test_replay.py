@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -123,12 +123,34 @@ def test_times(text: str, expected: int):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "noon", "-1", "1700000000000", "nan", "inf", "2024-02-30", "1969-12-31T00:00:00Z", "0001-01-01",
-     "9999-12-31T23:59:59Z", "12:00"],
+    ["", "noon", "-1", "nan", "inf", "2024-02-30", "1969-12-31T00:00:00Z", "0001-01-01", "9999-12-31T23:59:59Z",
+     "12:00", "31.12.2024", "202412311200", "20241231120000", "10000000000"],
 )  # fmt: skip
 def test_what_is_no_time(text: str):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^is no time between 1970 and 2286; write ISO 8601"):
         table.microseconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("1700000000000", "milliseconds"),
+        ("1700000000000.5", "milliseconds"),
+        ("1.7e12", "milliseconds"),
+        ("1700000000000000", "microseconds"),
+        ("1700000000000000000", "nanoseconds"),
+    ],
+)
+def test_a_time_in_a_finer_unit(text: str, unit: str):
+    with pytest.raises(ValueError, match=f"^seems to be in {unit}; write ISO 8601, .* or seconds since 1970$"):
+        table.microseconds(text)
+
+
+@pytest.mark.parametrize("parse", [table.number, table.microseconds])
+@pytest.mark.parametrize("text", ["3,14", "-0,5", "+,5", "1.234,5", "1,5E-3"])
+def test_a_decimal_comma(parse: Callable[[str], float], text: str):
+    with pytest.raises(ValueError, match=r"^has a comma; a decimal comma is not understood, write a point$"):
+        parse(text)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
@@ -141,9 +163,9 @@ def test_times_without_a_zone_are_local(zone: str, monkeypatch: pytest.MonkeyPat
     assert hours == {"UTC": 12, "Asia/Tokyo": 3}[zone]
 
 
-@pytest.mark.parametrize("text", ["", "x", "1,5", "1_000", "nan", "-inf", "1e39", "0x10", "1 2"])
+@pytest.mark.parametrize("text", ["", "x", "1,2,3", "1_000", "nan", "-inf", "1e39", "0x10", "1 2"])
 def test_what_is_no_number(text: str):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^is no finite number \(float32\)$"):
         table.number(text)
 
 
@@ -173,13 +195,13 @@ def test_bad_cells_and_rows_are_named_and_cost_no_more_than_themselves(csv):
         "data.csv, row 3 (line 4), column b: 'oops' is no finite number (float32); no point of b there",
         "data.csv, row 4 (line 5), column t: '3' is not later than the row before; the row is left out",
         "data.csv, row 5 (line 6), column t: '2.5' is not later than the row before; the row is left out (2 so far)",
-        "data.csv, row 6 (line 8), column t: 'soon' is no time (ISO 8601, or seconds since 1970); "
-        "the row is left out",
+        "data.csv, row 6 (line 8), column t: 'soon' is no time between 1970 and 2286; write ISO 8601, "
+        "such as 2024-12-31 12:00:00, or seconds since 1970; the row is left out",
         "data.csv, row 7 (line 9) has 4 cells, but the header has 3; the row is left out",
         "data.csv, row 8 (line 10), column b: an empty cell; no point of b there (2 so far)",
         "data.csv, row 9 (line 11), column b: '1e39' is no finite number (float32); no point of b there (3 so far)",
-        "data.csv, row 10 (line 12), column t: an empty cell is no time (ISO 8601, or seconds since 1970); "
-        "the row is left out (2 so far)",
+        "data.csv, row 10 (line 12), column t: an empty cell is no time between 1970 and 2286; write ISO 8601, "
+        "such as 2024-12-31 12:00:00, or seconds since 1970; the row is left out (2 so far)",
         "data.csv, row 12 (line 15), column a: 'nan' is no finite number (float32); no point of a there (2 so far)",
     ]
 
@@ -219,6 +241,11 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
         ("a,b\n" + "1,\n" * 99 + "1,1\n", {}, "column b: an empty cell; no point of b there; rows 1-20 hold"),
         ("t,a\n3,1\n2,1\n1,1\n", {"time_column": "t"}, "row 2 (line 3), column t: '2' is not later than"),
         ("t,a\nx,1\ny,1\n", {"time_column": "t"}, "row 1 (line 2), column t: 'x' is no time"),
+        ("t,a\n1700000000000,1\n1700000000100,2\n", {"time_column": "t"},
+         "row 1 (line 2), column t: '1700000000000' seems to be in milliseconds; write ISO 8601, such as 2024-12-31 "
+         "12:00:00, or seconds since 1970; the row is left out; rows 1-2 hold"),
+        ("t;a\n1;3,14\n2;3,15\n", {"time_column": "t"}, "row 1 (line 2), column a: '3,14' has a comma; a decimal "
+                                                        "comma is not understood, write a point; no point of a"),
         ("a\nx\n1\n", {}, "row 1 (line 2), column a: 'x' is no finite number"),
         ("Größe,b\n1,2\n3,4\n".encode("latin-1"), {}, "data.csv, line 1 is no text in UTF-8"),
         (PLAIN.encode("utf-16"), {}, "data.csv, line 1 is no text in UTF-8"),
