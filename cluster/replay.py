@@ -52,8 +52,9 @@ class Replay:
         self._file = file
         self._time_column = time_column
         self._rows = rows
-        self._say = say
-        self._notices = Notices(say)
+        held: list[str] = []
+        self._say: Callable[[str], None] = held.append  # until it is clear that the file can be replayed
+        self._notices = Notices(lambda text: self._say(text))
         self._bad = 0
         self._wrong: dict[str, str] = {}  # what was said first of each kind
         self._before = -1  # the last row's time
@@ -63,6 +64,9 @@ class Replay:
         self._check_names(*self.columns, *([] if time_column is None else [time_column]))
         self._parsed = self._parse(table)
         self._ahead = self._look_ahead()
+        self._say = say
+        for text in held:
+            say(text)
 
     def __iter__(self) -> Iterator[Row]:
         yield from (row for row in chain(self._ahead, self._parsed) if row)

@@ -206,6 +206,13 @@ def test_bad_cells_and_rows_are_named_and_cost_no_more_than_themselves(csv):
     ]
 
 
+def test_what_is_wrong_with_the_first_rows_is_said_before_the_first_is_asked_for(csv):
+    said: list[str] = []
+    replay = Replay(csv("a,b\n1,\n2,\n3,3\n4,\n"), say=said.append)
+    assert [text[:16] for text in said] == ["data.csv, row 1 ", "data.csv, row 2 "]
+    assert len(list(replay)) == 4 and len(said) == 3 and said[-1].endswith("(3 so far)")
+
+
 def test_many_bad_cells_are_not_all_told_but_counted(csv):
     said: list[str] = []
     rows = list(Replay(csv("a,b\n1,1\n2,2\n" + "3,\n" * 5000), say=said.append))
@@ -259,7 +266,7 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
 )  # fmt: skip
 def test_a_file_that_cannot_be_replayed(csv, content: str | bytes, options: dict[str, object], message: str):
     with pytest.raises(UserError) as raised:
-        list(Replay(csv(content), **options, say=lambda _: None))
+        list(Replay(csv(content), **options, say=quiet))
     assert message in str(raised.value) and "\n" not in str(raised.value)
     assert str(raised.value).startswith("data.csv")
 
