@@ -57,7 +57,7 @@ class Replay:
         self._notices = Notices(lambda text: self._say(text))
         self._bad = 0
         self._wrong: dict[str, str] = {}  # what was said first of each kind
-        self._before = -1  # the last row's time
+        self._latest = (-1, "")  # time so far, in microseconds and as its cell tells it
         table = read(file, delimiter)
         self._header = self._read_header(table)
         self.columns = tuple(columns or [name for name in self._header if name not in ("", time_column)])
@@ -133,7 +133,8 @@ class Replay:
     def _row(self, place: str, cells: list[str]) -> Row | None:
         width = len(self._header)
         if any(cells[width:]):
-            return self._skip("width", f"{place} has {len(cells)} cells, but the header has {width}")
+            header = f"the header {_quoted(', '.join(self._header))}"
+            return self._skip("width", f"{place} has {len(cells)} cells, but {header} has {width}")
         row = dict(zip(self._header, cells + [""] * (width - len(cells)), strict=False))
         timestamp = 0
         if self._time_column is not None:
@@ -143,9 +144,10 @@ class Replay:
                 timestamp = microseconds(cell)
             except ValueError as error:
                 return self._skip("time", f"{place_of_time} {error}")
-            if timestamp <= self._before:
-                return self._skip("order", f"{place_of_time} is not later than the row before")
-            self._before = timestamp
+            latest, before = self._latest
+            if timestamp <= latest:
+                return self._skip("order", f"{place_of_time} is not later than {before!r} in a row before")
+            self._latest = timestamp, cell
         values = {}
         for name in self.columns:
             try:

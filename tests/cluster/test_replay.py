@@ -193,11 +193,12 @@ def test_bad_cells_and_rows_are_named_and_cost_no_more_than_themselves(csv):
     assert said == [
         "data.csv, row 2 (line 3), column a: an empty cell; no point of a there",
         "data.csv, row 3 (line 4), column b: 'oops' is no finite number (float32); no point of b there",
-        "data.csv, row 4 (line 5), column t: '3' is not later than the row before; the row is left out",
-        "data.csv, row 5 (line 6), column t: '2.5' is not later than the row before; the row is left out (2 so far)",
+        "data.csv, row 4 (line 5), column t: '3' is not later than '3' in a row before; the row is left out",
+        "data.csv, row 5 (line 6), column t: '2.5' is not later than '3' in a row before; the row is left out "
+        "(2 so far)",
         "data.csv, row 6 (line 8), column t: 'soon' is no time between 1970 and 2286; write ISO 8601, "
         "such as 2024-12-31 12:00:00, or seconds since 1970; the row is left out",
-        "data.csv, row 7 (line 9) has 4 cells, but the header has 3; the row is left out",
+        "data.csv, row 7 (line 9) has 4 cells, but the header 't, a, b' has 3; the row is left out",
         "data.csv, row 8 (line 10), column b: an empty cell; no point of b there (2 so far)",
         "data.csv, row 9 (line 11), column b: '1e39' is no finite number (float32); no point of b there (3 so far)",
         "data.csv, row 10 (line 12), column t: an empty cell is no time between 1970 and 2286; write ISO 8601, "
@@ -246,7 +247,8 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
         ("a,b\n1,on\n3,off\n", {}, "row 1 (line 2), column b: 'on' is no finite number (float32); no point of "
                                    "b there; rows 1-2 hold too little to begin with: mend them, or choose"),
         ("a,b\n" + "1,\n" * 99 + "1,1\n", {}, "column b: an empty cell; no point of b there; rows 1-20 hold"),
-        ("t,a\n3,1\n2,1\n1,1\n", {"time_column": "t"}, "row 2 (line 3), column t: '2' is not later than"),
+        ("t,a\n3,1\n2,1\n1,1\n", {"time_column": "t"}, "row 2 (line 3), column t: '2' is not later than '3' in"),
+        ("sep=;\na;b;c\n1;2;3\n", {}, "row 1 (line 2) has 3 cells, but the header 'sep=,' has 2; the row is left"),
         ("t,a\nx,1\ny,1\n", {"time_column": "t"}, "row 1 (line 2), column t: 'x' is no time"),
         ("t,a\n1700000000000,1\n1700000000100,2\n", {"time_column": "t"},
          "row 1 (line 2), column t: '1700000000000' seems to be in milliseconds; write ISO 8601, such as 2024-12-31 "
