@@ -52,17 +52,21 @@ class Replay:
         self._file = file
         self._time_column = time_column
         self._rows = rows
-        self._say = say
-        self._notices = Notices(say)
+        held: list[str] = []
+        self._say: Callable[[str], None] = held.append  # until it is clear that the file can be replayed
+        self._notices = Notices(lambda text: self._say(text))
         self._bad = 0
         self._wrong: dict[str, str] = {}  # what was said first of each kind
-        self._before = -1  # the last row's time
+        self._latest = (-1, "")  # time so far, in microseconds and as its cell tells it
         table = read(file, delimiter)
         self._header = self._read_header(table)
         self.columns = tuple(columns or [name for name in self._header if name not in ("", time_column)])
         self._check_names(*self.columns, *([] if time_column is None else [time_column]))
         self._parsed = self._parse(table)
         self._ahead = self._look_ahead()
+        self._say = say
+        for text in held:
+            say(text)
 
     def __iter__(self) -> Iterator[Row]:
         yield from (row for row in chain(self._ahead, self._parsed) if row)
@@ -114,7 +118,7 @@ class Replay:
         reason = next(self._wrong[kind] for kind in [*kinds, *self._wrong] if kind in self._wrong)
         raise UserError(
             f"{reason}; rows {first}-{last} hold too little to begin with: mend them, or choose with --columns, "
-            "--time or --rows"
+            "--time, --rows or --delimiter"
         )
 
     def _parse(self, table: Iterator[tuple[int, list[str]]]) -> Iterator[Row | None]:
@@ -129,7 +133,8 @@ class Replay:
     def _row(self, place: str, cells: list[str]) -> Row | None:
         width = len(self._header)
         if any(cells[width:]):
-            return self._skip("width", f"{place} has {len(cells)} cells, but the header has {width}")
+            header = f"the header {_quoted(', '.join(self._header))}"
+            return self._skip("width", f"{place} has {len(cells)} cells, but {header} has {width}")
         row = dict(zip(self._header, cells + [""] * (width - len(cells)), strict=False))
         timestamp = 0
         if self._time_column is not None:
@@ -137,17 +142,18 @@ class Replay:
             place_of_time = f"{place}, column {self._time_column}: {_quoted(cell)}"
             try:
                 timestamp = microseconds(cell)
-            except ValueError:
-                return self._skip("time", f"{place_of_time} is no time (ISO 8601, or seconds since 1970)")
-            if timestamp <= self._before:
-                return self._skip("order", f"{place_of_time} is not later than the row before")
-            self._before = timestamp
+            except ValueError as error:
+                return self._skip("time", f"{place_of_time} {error}")
+            latest, before = self._latest
+            if timestamp <= latest:
+                return self._skip("order", f"{place_of_time} is not later than {before!r} in a row before")
+            self._latest = timestamp, cell
         values = {}
         for name in self.columns:
             try:
                 values[name] = number(row[name])
-            except ValueError:
-                wrong = _quoted(row[name]) + (" is no finite number (float32)" if row[name] else "")
+            except ValueError as error:
+                wrong = _quoted(row[name]) + (f" {error}" if row[name] else "")
                 self._complain(f"column {name}", f"{place}, column {name}: {wrong}; no point of {name} there")
         return Row(timestamp, values)
 

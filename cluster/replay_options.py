@@ -33,7 +33,7 @@ def add(parser: ArgumentParser) -> None:
         "--speed", metavar="F", type=above_0, help="with --time: replay F times as fast; the times stay (1)"
     )
     group.add_argument(
-        "--delimiter", metavar="C", type=delimiter, help="between cells (, ; tab or |, as the header has it)"
+        "--delimiter", metavar="C", type=delimiter, help="between cells: ',' ';' '|' or tab (as the header has it)"
     )
     group.add_argument(
         "--rows", metavar="A-B", type=rows, help="which rows, 1 is the first below the header: 1-400, -400, 401-"

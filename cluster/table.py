@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 
-from anomaly.points import TIME_END
 from cluster.errors import UserError
 
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 1 << 20  # characters; what has longer lines is no table and must not fill the memory
 FLOAT32_MAX = 3.4028234663852886e38
+LATEST = 1e10  # seconds since 1970, in the year 2286; longer numbers are dates as digits, or in a finer unit
+FINER = {13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}  # by the digits that they have since 2001
 
 
 def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
@@ -25,18 +27,23 @@ def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
     blank, head = 0, next(lines, "")
     while head and not head.strip():
         blank, head = blank + 1, next(lines, "")
-    unquoted = re.sub('"[^"]*"', "", head)
-    reader = csv.reader(
-        chain([head], lines), delimiter=delimiter or max(DELIMITERS, key=unquoted.count), skipinitialspace=True
-    )
     begin = blank + 1
+    unquoted = re.sub('"[^"]*"', "", head)
+    likely = max(DELIMITERS, key=unquoted.count)
+    if delimiter and delimiter not in unquoted and likely in unquoted:
+        raise UserError(
+            f"{file}, line {begin} has only one column with the delimiter {delimiter!r}; "
+            f"choose --delimiter {likely!r}, which it seems to have"
+        )
+    reader = csv.reader(chain([head], lines), delimiter=delimiter or likely, skipinitialspace=True, strict=True)
     try:
         for cells in reader:
             if any(cells) or len(cells) > 1:
                 yield begin, [cell.strip() for cell in cells]
             begin = blank + reader.line_num + 1
     except csv.Error as error:
-        raise UserError(f"{file}, line {begin}: {error}; is a quotation mark left open there?") from None
+        hint = "is a quotation mark left open there, or one too many?"
+        raise UserError(f"{file}, line {begin}: {error}; {hint}") from None
 
 
 def _lines(file: str) -> Iterator[str]:
@@ -51,15 +58,19 @@ def _lines(file: str) -> Iterator[str]:
 
 
 def number(text: str) -> float:
-    """Return `text` as a number; raise ValueError if it is none that is finite and within float32."""
-    value = float(text)
+    """Return `text` as a number; raise ValueError, which says why, if it is none or not finite within float32."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not abs(value) <= FLOAT32_MAX or "_" in text:  # not a number compares false
-        raise ValueError(text)
+        _refuse_decimal_comma(text)
+        raise ValueError("is no finite number (float32)")
     return value
 
 
 def microseconds(text: str) -> int:
-    """Return a time as microseconds since the epoch; raise ValueError if it is none, or is before or far after it.
+    """Return a time as microseconds since the epoch; raise ValueError, which says why, if it is none.
 
     `text`: seconds since the epoch, or ISO 8601, which is local time unless it names its zone.
     """
@@ -68,8 +79,16 @@ def microseconds(text: str) -> int:
     except ValueError:
         try:
             seconds = datetime.fromisoformat(text).timestamp()
-        except OverflowError:  # at the calendar's ends
+        except (ValueError, OverflowError):  # OverflowError: at the calendar's ends
             seconds = -1
-    if not 0 <= seconds < TIME_END / 1e6:
-        raise ValueError(text)
+    if not 0 <= seconds < LATEST:
+        _refuse_decimal_comma(text)
+        unit = FINER.get(len(f"{seconds:.0f}"))
+        wrong = f"seems to be in {unit}" if unit else "is no time between 1970 and 2286"
+        raise ValueError(f"{wrong}; write ISO 8601, such as 2024-12-31 12:00:00, or seconds since 1970")
     return round(seconds * 1e6)
+
+
+def _refuse_decimal_comma(text: str) -> None:
+    if re.fullmatch(r"[-+.\d]*,\d+(e[-+]?\d+)?", text, re.IGNORECASE):
+        raise ValueError("has a comma; a decimal comma is not understood, write a point")

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -79,6 +79,10 @@ def test_a_delimiter_may_be_given(csv):
         Replay(csv("a b\n1 2\n3 4\n"), ["b"])
 
 
+def test_one_column_may_have_a_name_with_a_delimiter_in_quotes(csv):
+    assert Replay(csv('"a;b"\n1\n2\n'), delimiter=",", say=quiet).columns == ("a;b",)
+
+
 def test_columns_are_chosen_in_the_order_that_is_asked_for(csv):
     replay = Replay(csv("a,label,b\n1,on,2\n3,off,4\n"), ["b", "a"], say=quiet)
     assert replay.columns == ("b", "a") and values(replay) == [(2, 1), (4, 3)]
@@ -119,12 +123,34 @@ def test_times(text: str, expected: int):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "noon", "-1", "1700000000000", "nan", "inf", "2024-02-30", "1969-12-31T00:00:00Z", "0001-01-01",
-     "9999-12-31T23:59:59Z", "12:00"],
+    ["", "noon", "-1", "nan", "inf", "2024-02-30", "1969-12-31T00:00:00Z", "0001-01-01", "9999-12-31T23:59:59Z",
+     "12:00", "31.12.2024", "202412311200", "20241231120000", "10000000000"],
 )  # fmt: skip
 def test_what_is_no_time(text: str):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^is no time between 1970 and 2286; write ISO 8601"):
         table.microseconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("1700000000000", "milliseconds"),
+        ("1700000000000.5", "milliseconds"),
+        ("1.7e12", "milliseconds"),
+        ("1700000000000000", "microseconds"),
+        ("1700000000000000000", "nanoseconds"),
+    ],
+)
+def test_a_time_in_a_finer_unit(text: str, unit: str):
+    with pytest.raises(ValueError, match=f"^seems to be in {unit}; write ISO 8601, .* or seconds since 1970$"):
+        table.microseconds(text)
+
+
+@pytest.mark.parametrize("parse", [table.number, table.microseconds])
+@pytest.mark.parametrize("text", ["3,14", "-0,5", "+,5", "1.234,5", "1,5E-3"])
+def test_a_decimal_comma(parse: Callable[[str], float], text: str):
+    with pytest.raises(ValueError, match=r"^has a comma; a decimal comma is not understood, write a point$"):
+        parse(text)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
@@ -137,9 +163,9 @@ def test_times_without_a_zone_are_local(zone: str, monkeypatch: pytest.MonkeyPat
     assert hours == {"UTC": 12, "Asia/Tokyo": 3}[zone]
 
 
-@pytest.mark.parametrize("text", ["", "x", "1,5", "1_000", "nan", "-inf", "1e39", "0x10", "1 2"])
+@pytest.mark.parametrize("text", ["", "x", "1,2,3", "1_000", "nan", "-inf", "1e39", "0x10", "1 2"])
 def test_what_is_no_number(text: str):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"^is no finite number \(float32\)$"):
         table.number(text)
 
 
@@ -167,17 +193,25 @@ def test_bad_cells_and_rows_are_named_and_cost_no_more_than_themselves(csv):
     assert said == [
         "data.csv, row 2 (line 3), column a: an empty cell; no point of a there",
         "data.csv, row 3 (line 4), column b: 'oops' is no finite number (float32); no point of b there",
-        "data.csv, row 4 (line 5), column t: '3' is not later than the row before; the row is left out",
-        "data.csv, row 5 (line 6), column t: '2.5' is not later than the row before; the row is left out (2 so far)",
-        "data.csv, row 6 (line 8), column t: 'soon' is no time (ISO 8601, or seconds since 1970); "
-        "the row is left out",
-        "data.csv, row 7 (line 9) has 4 cells, but the header has 3; the row is left out",
+        "data.csv, row 4 (line 5), column t: '3' is not later than '3' in a row before; the row is left out",
+        "data.csv, row 5 (line 6), column t: '2.5' is not later than '3' in a row before; the row is left out "
+        "(2 so far)",
+        "data.csv, row 6 (line 8), column t: 'soon' is no time between 1970 and 2286; write ISO 8601, "
+        "such as 2024-12-31 12:00:00, or seconds since 1970; the row is left out",
+        "data.csv, row 7 (line 9) has 4 cells, but the header 't, a, b' has 3; the row is left out",
         "data.csv, row 8 (line 10), column b: an empty cell; no point of b there (2 so far)",
         "data.csv, row 9 (line 11), column b: '1e39' is no finite number (float32); no point of b there (3 so far)",
-        "data.csv, row 10 (line 12), column t: an empty cell is no time (ISO 8601, or seconds since 1970); "
-        "the row is left out (2 so far)",
+        "data.csv, row 10 (line 12), column t: an empty cell is no time between 1970 and 2286; write ISO 8601, "
+        "such as 2024-12-31 12:00:00, or seconds since 1970; the row is left out (2 so far)",
         "data.csv, row 12 (line 15), column a: 'nan' is no finite number (float32); no point of a there (2 so far)",
     ]
+
+
+def test_what_is_wrong_with_the_first_rows_is_said_before_the_first_is_asked_for(csv):
+    said: list[str] = []
+    replay = Replay(csv("a,b\n1,\n2,\n3,3\n4,\n"), say=said.append)
+    assert [text[:16] for text in said] == ["data.csv, row 1 ", "data.csv, row 2 "]
+    assert len(list(replay)) == 4 and len(said) == 3 and said[-1].endswith("(3 so far)")
 
 
 def test_many_bad_cells_are_not_all_told_but_counted(csv):
@@ -201,25 +235,40 @@ def test_many_bad_cells_are_not_all_told_but_counted(csv):
         ("\n2024-01-01T00:00,2\n3,4\n", {}, "data.csv, line 2 has no column names but values"),
         (PLAIN, {"columns": ["a", "c"]}, "data.csv has no column 'c', but 'a', 'b'; choose of these"),
         (PLAIN, {"time_column": "t"}, "data.csv has no column 't', but 'a', 'b'; choose of these"),
-        (PLAIN, {"delimiter": ";", "columns": ["a"]}, "data.csv has no column 'a', but 'a,b'; choose of these"),
+        ("\na;b\n1;2\n3;4\n", {"delimiter": ","}, "data.csv, line 2 has only one column with the delimiter ','; "
+                                                  "choose --delimiter ';', which it seems to have"),
+        ("a\tb\n1\t2\n", {"delimiter": " "}, "with the delimiter ' '; choose --delimiter '\\t', which"),
+        (PLAIN, {"delimiter": "\t", "columns": ["a"]}, "with the delimiter '\\t'; choose --delimiter ',', which"),
+        ("a b\n1 2\n3 4\n", {}, "column a b: '1 2' is no finite number (float32); no point of a b there; rows 1-2 "
+                                "hold too little to begin with: mend them, or choose with --columns, --time, --rows "
+                                "or --delimiter"),
         ("a,a\n1,2\n3,4\n", {}, "data.csv has more than one column 'a'; rename them"),
         ("t\n1\n2\n", {"time_column": "t"}, "data.csv has no column but 't'; add one with values"),
         ("a,b\n1,on\n3,off\n", {}, "row 1 (line 2), column b: 'on' is no finite number (float32); no point of "
                                    "b there; rows 1-2 hold too little to begin with: mend them, or choose"),
         ("a,b\n" + "1,\n" * 99 + "1,1\n", {}, "column b: an empty cell; no point of b there; rows 1-20 hold"),
-        ("t,a\n3,1\n2,1\n1,1\n", {"time_column": "t"}, "row 2 (line 3), column t: '2' is not later than"),
+        ("t,a\n3,1\n2,1\n1,1\n", {"time_column": "t"}, "row 2 (line 3), column t: '2' is not later than '3' in"),
+        ("sep=;\na;b;c\n1;2;3\n", {}, "row 1 (line 2) has 3 cells, but the header 'sep=,' has 2; the row is left"),
         ("t,a\nx,1\ny,1\n", {"time_column": "t"}, "row 1 (line 2), column t: 'x' is no time"),
+        ("t,a\n1700000000000,1\n1700000000100,2\n", {"time_column": "t"},
+         "row 1 (line 2), column t: '1700000000000' seems to be in milliseconds; write ISO 8601, such as 2024-12-31 "
+         "12:00:00, or seconds since 1970; the row is left out; rows 1-2 hold"),
+        ("t;a\n1;3,14\n2;3,15\n", {"time_column": "t"}, "row 1 (line 2), column a: '3,14' has a comma; a decimal "
+                                                        "comma is not understood, write a point; no point of a"),
         ("a\nx\n1\n", {}, "row 1 (line 2), column a: 'x' is no finite number"),
         ("Größe,b\n1,2\n3,4\n".encode("latin-1"), {}, "data.csv, line 1 is no text in UTF-8"),
         (PLAIN.encode("utf-16"), {}, "data.csv, line 1 is no text in UTF-8"),
         (b"PK\x03\x04\0\0\n1\n2\n", {}, "data.csv, line 1 is no text in UTF-8"),
         ('a,b\n1,2\n3,"4\n' + "5,6\n" * 50_000, {}, "data.csv, line 3: field larger than field limit"),
+        ('a,b\n1,2\n3,4\n5,"6\n7,8\n', {}, "data.csv, line 4: unexpected end of data; is a quotation mark left open"),
+        ('a,"b\n1,2\n3,4\n', {}, "data.csv, line 1: unexpected end of data; is a quotation mark left open"),
+        ('a,b,c\n1,2,x\n3,4,"y\n5,6,z\n7,8,"z\n9,9,z\n', {"columns": ["a"]}, "data.csv, line 3: ',' expected after"),
         ("a" * 2_000_000, {}, "data.csv has a line of 1048576 characters; is it a CSV file?"),
     ],
 )  # fmt: skip
 def test_a_file_that_cannot_be_replayed(csv, content: str | bytes, options: dict[str, object], message: str):
     with pytest.raises(UserError) as raised:
-        list(Replay(csv(content), **options, say=lambda _: None))
+        list(Replay(csv(content), **options, say=quiet))
     assert message in str(raised.value) and "\n" not in str(raised.value)
     assert str(raised.value).startswith("data.csv")
 
