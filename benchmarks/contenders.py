@@ -40,12 +40,14 @@ def pca(windows: Array, seed: int = 0) -> Detector:
     spread = np.where(spread > 0, spread, 1)
 
     def flat(w: Array) -> Array:
-        return ((w - mean) / spread).reshape(len(w), -1)
+        rows: Array = ((w - mean) / spread).reshape(len(w), -1)
+        return rows
 
     components = Components(flat(windows), code_size(n_steps, n_streams))
 
     def errors(w: Array) -> Array:
         # A floor of what float32 resolves: with clean signals the residual is rounding, which says nothing.
-        return components.squares(flat(w)).reshape(w.shape).mean(axis=1) + 1e-12
+        squares: Array = components.squares(flat(w)).reshape(w.shape).mean(axis=1)
+        return squares + 1e-12
 
     return Detector(errors, learn(windows, errors(windows), code_size(n_steps, n_streams)))

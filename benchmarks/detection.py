@@ -31,7 +31,7 @@ from anomaly.samples import Sample, SampleAssembler
 from anomaly.windows import Window, WindowBuilder
 from benchmarks import contenders
 from benchmarks.contenders import Detector
-from benchmarks.report import Row, machine, table, write_json
+from benchmarks.report import Row, describe, table, write_json
 
 N_STEPS = 20
 STEP = 0.05  # growth of a phase a sample
@@ -103,7 +103,7 @@ def values(case: Case, start: float, count: int, change: Change | None, random: 
     return streams
 
 
-def cut(case: Case, samples: Array, random: np.random.Generator) -> tuple[Array, Array]:
+def cut(case: Case, samples: Array, random: np.random.Generator) -> tuple[Array, NDArray[np.int_]]:
     """Return all windows, shape (n, N_STEPS, n_streams), and the number of the sample that each ends with."""
     if not case.lost:
         cut = np.lib.stride_tricks.sliding_window_view(samples, N_STEPS, axis=0).transpose(0, 2, 1)
@@ -185,7 +185,7 @@ def main() -> None:
     parser.add_argument("--cases", default="", help="only cases whose name contains this")
     parser.add_argument("--json", metavar="FILE", help="write the result there, too")
     given = parser.parse_args()
-    result: dict[str, object] = {"machine": machine("tensorflow", "keras", "numpy")}
+    result: dict[str, object] = {"machine": describe("tensorflow", "keras", "numpy")}
     for case in CASES:
         if given.cases in case.name:
             for kind in ("autoencoder", "pca"):

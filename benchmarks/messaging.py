@@ -15,7 +15,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from benchmarks.messaging_session import OURS, PLAIN, Contender, Session, find_real
-from benchmarks.report import Row, machine, median, ratio, table, write_json
+from benchmarks.report import Row, describe, median, ratio, table, write_json
 
 STEPS = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 80_000, 100_000, 120_000]  # messages a second
 KEPT_UP = 0.98  # of a rate, below which its publisher has not kept it
@@ -135,10 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the result there, too")
     given = parser.parse_args(arguments)
     real = find_real()
-    about = machine("pyzmq", "protobuf")
-    about["real Gravity"] = "left out: " + real if isinstance(real, str) else "measured"
+    about = describe("pyzmq", "protobuf", real="left out: " + real if isinstance(real, str) else "measured")
     measured = rows(1, 0.3) if given.quick else rows(given.rounds, given.seconds)
-    print("\n".join(f"{name}: {value}" for name, value in about.items()))
     print(table("Publish → callback, 16 bytes of payload", measured))
     if given.json:
         write_json(given.json, {"machine": about, "rows": measured})

@@ -14,8 +14,14 @@ from pathlib import Path
 Row = dict[str, object]  # plain values: what a table and JSON can hold
 
 
-def machine(*distributions: str) -> dict[str, str]:
-    """Return what the figures depend on: processor, system, Python and the versions of `distributions`."""
+def describe(*distributions: str, **more: str) -> dict[str, str]:
+    """Print and return what the figures depend on: machine, Python, the versions of `distributions`, and `more`."""
+    about = _machine(*distributions) | more
+    print("\n".join(f"{name}: {value}" for name, value in about.items()), flush=True)
+    return about
+
+
+def _machine(*distributions: str) -> dict[str, str]:
     found = {
         "processor": f"{os.cpu_count()} x {_processor()}",
         "system": platform.platform(terse=True),

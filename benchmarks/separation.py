@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import keras
@@ -24,6 +24,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from anomaly.autoencoder import Scorer, build, fit
+from benchmarks.report import Row, describe, table, write_json
 
 N_STEPS = 20
 STEP = 0.05  # growth of a phase a sample
@@ -98,33 +99,39 @@ def measure(train: Callable[[int], tuple[keras.Model, float]], seed: int) -> Res
     return Result(loss, normal, anomaly, anomaly / normal, seconds)
 
 
-def report(title: str, train: Callable[[int], tuple[keras.Model, float]], seeds: int) -> None:
-    """Print a table of `seeds` trainings with their worst and their median."""
-    print(f"\n{title}\n{'seed':>6}  final loss  worst normal  lowest anomaly  separation  fit s")
+def rows(train: Callable[[int], tuple[keras.Model, float]], seeds: int) -> Iterator[Row]:
+    """Yield a table of `seeds` trainings with their worst and their median."""
 
-    def row(name: object, r: Result) -> None:
-        errors = f"{r.loss:10.2e}  {r.normal:12.2e}  {r.anomaly:14.2e}"
-        print(f"{name:>6}  {errors}  {r.separation:10.1f}  {r.seconds:5.1f}", flush=True)
+    def row(name: object, r: Result) -> Row:
+        errors = {"final loss": r.loss, "worst normal": r.normal, "lowest anomaly": r.anomaly}
+        return {"seed": str(name), **errors, "separation": r.separation, "fit s": r.seconds}
 
     results = []
     for seed in range(seeds):
         results.append(measure(train, seed))
-        row(seed, results[-1])
-    loss, normal, anomaly, ratio, elapsed = np.array(results).T
-    row("worst", Result(loss.max(), normal.max(), anomaly.min(), ratio.min(), elapsed.max()))
-    row("median", Result(*np.median(results, axis=0)))
+        yield row(seed, results[-1])
+    loss, normal, anomaly, ratio, elapsed = np.array(results).T.tolist()
+    yield row("worst", Result(max(loss), max(normal), min(anomaly), min(ratio), max(elapsed)))
+    yield row("median", Result(*np.median(results, axis=0).tolist()))
 
 
 def main() -> None:
-    """Read the command line and print both tables."""
+    """Read the command line, print both tables, write JSON if asked."""
     parser = argparse.ArgumentParser(description="Measure the separation of anomalous from normal windows.")
     parser.add_argument("--seeds", type=int, default=20, help="trainings of our model")
     parser.add_argument("--usual-seeds", type=int, default=3, help="trainings of the usual design")
-    arguments = parser.parse_args()
-    if arguments.seeds > 0:
-        report("LSTM autoencoder of anomaly.autoencoder", ours, arguments.seeds)
-    if arguments.usual_seeds > 0:
-        report("usual: LSTM 32-16-16-32 ReLU, Adam 1e-3, batch 64", usual, arguments.usual_seeds)
+    parser.add_argument("--json", metavar="FILE", help="write the result there, too")
+    given = parser.parse_args()
+    result: dict[str, object] = {"machine": describe("tensorflow", "keras", "numpy")}
+    for title, train, seeds in (
+        ("LSTM autoencoder of anomaly.autoencoder", ours, given.seeds),
+        ("usual: LSTM 32-16-16-32 ReLU, Adam 1e-3, batch 64", usual, given.usual_seeds),
+    ):
+        if seeds > 0:
+            result[title] = found = list(rows(train, seeds))
+            print(table(title, found), flush=True)
+    if given.json:
+        write_json(given.json, result)
 
 
 if __name__ == "__main__":

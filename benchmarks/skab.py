@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from anomaly.alarm import Alarm
 from benchmarks import contenders
 from benchmarks.contenders import Detector
+from benchmarks.report import Row, describe, table, write_json
 
 N_STEPS = 20
 TRAINING_ROWS = 400
@@ -83,10 +84,11 @@ def figures(found: list[Flags], runs: list[Run]) -> tuple[float, float, float]:
 
 
 def main() -> int:
-    """Read the command line, print a row for each contender; return the exit code."""
+    """Read the command line, print a row for each contender, write JSON if asked; return the exit code."""
     parser = argparse.ArgumentParser(description="Alarms on files in SKAB's layout.")
     parser.add_argument("folder", type=Path, help="its *.csv files are read")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--json", metavar="FILE", help="write the result there, too")
     arguments = parser.parse_args()
     try:
         runs = [read(file) for file in sorted(arguments.folder.glob("*.csv"))]
@@ -96,13 +98,20 @@ def main() -> int:
     if not runs:
         print(f"benchmarks.skab: no *.csv file in {arguments.folder}", file=sys.stderr)
         return 1
-    print(f"{len(runs)} files, {arguments.seeds} seeds; mean ± standard deviation over the seeds")
-    print(f"{'':>12}{'F1':>16}{'FAR %':>14}{'MAR %':>14}")
+    about = describe("tensorflow", "keras", "numpy", data=f"{len(runs)} files, {arguments.seeds} seeds")
+    rows: list[Row] = []
     for kind in ("autoencoder", "pca", "always", "clock"):
         seeds = range(arguments.seeds if kind == "autoencoder" else 1)  # the others draw nothing
-        table = np.array([figures([judge(run, kind, seed) for run in runs], runs) for seed in seeds])
-        (f1, far, mar), (f1_sd, far_sd, mar_sd) = table.mean(axis=0), table.std(axis=0)
-        print(f"{kind:>12}{f1:8.3f} ± {f1_sd:.3f}{far:8.1f} ± {far_sd:3.1f}{mar:8.1f} ± {mar_sd:3.1f}", flush=True)
+        found = np.array([figures([judge(run, kind, seed) for run in runs], runs) for seed in seeds])
+        row: Row = {"mean ± spread over the seeds": kind}
+        for name, mean, spread, digits in zip(
+            ("F1", "FAR %", "MAR %"), found.mean(0), found.std(0), (3, 1, 1), strict=True
+        ):
+            row[name] = f"{mean:.{digits}f} ± {spread:.{digits}f}"
+        rows.append(row)
+    print(table(str(arguments.folder), rows))
+    if arguments.json:
+        write_json(arguments.json, {"machine": about, "rows": rows})
     return 0
 
 
