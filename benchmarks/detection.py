@@ -134,7 +134,8 @@ def detect(case: Case, detector: Detector, change: Change, start: float, random:
     windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
     alarm = Alarm(detector.normal, stride=1)
     errors = detector.errors(windows)
-    begin = BEFORE - MAX_GAP if case.lost else BEFORE  # what is filled in just before a change knows of it
+    # What is filled in before a change may know of it: two points after a gap are looked at.
+    begin = BEFORE - MAX_GAP - 1 if case.lost else BEFORE
     for index, number in enumerate(numbers):
         if alarm.judge(errors[index]).changed and number >= begin:
             blamed = None
