@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, pairwise
 from queue import Empty
 from typing import NamedTuple, Protocol
 
@@ -40,6 +40,7 @@ class StreamReader:
         self._arrived = arrived
         self._notices = Notices(print)
         self._assembler = partial(SampleAssembler, lateness=lateness, max_gap=max_gap, tolerance=tolerance)
+        self._tolerance = tolerance
         self._looked_at: list[list[Point]] = []
 
     def streams(self, at_least: int) -> tuple[str, ...]:
@@ -49,13 +50,17 @@ class StreamReader:
         """
         names: set[str] = set()
         times: set[int] = set()
+        count = 0
         for points in self._receive():
             self._looked_at.append(points)
             for point in points:
                 names.add(point.name)
                 times.add(point.timestamp)
+                count += 1
             if len(times) > LEARNING_TIMES:
                 if len(names) >= at_least:
+                    if len(times) == count and len(names) > 1 and not self._tolerance:
+                        self._say_tolerance(times)
                     return tuple(sorted(names))
                 self._say("few", f"only {', '.join(sorted(names))} arrives; waiting for {at_least} streams")
         raise UserError(
@@ -159,6 +164,14 @@ class StreamReader:
                 yield _decode(product)
             except BadPoint as error:
                 self._say("bad", f"{error}; ignored")
+
+    def _say_tolerance(self, times: Iterable[int]) -> None:
+        closest = min(later - earlier for earlier, later in pairwise(sorted(times))) / 1e6
+        self._say(
+            "tolerance",
+            f"no two streams have a point at the same time, the closest are {closest:g} s apart; "
+            "if these belong together, set tolerance in Gravity.ini to a little more",
+        )
 
     def _say(self, kind: str, text: str, count: int = 1) -> None:
         self._notices.add(time.monotonic(), kind, text, count)

@@ -33,13 +33,15 @@ def product(stream: str, sample: int) -> GravityDataProduct:
     return made
 
 
-def reader_of(*lists: list[GravityDataProduct], max_gap: int = 0, ended: bool = False) -> StreamReader:
+def reader_of(
+    *lists: list[GravityDataProduct], max_gap: int = 0, tolerance: float = 0, ended: bool = False
+) -> StreamReader:
     arrived: SimpleQueue[list[GravityDataProduct] | None] = SimpleQueue()
     for products in lists:
         arrived.put(products)
     if ended:
         arrived.put(None)
-    return StreamReader(arrived, lateness=0.01, max_gap=max_gap)
+    return StreamReader(arrived, lateness=0.01, max_gap=max_gap, tolerance=tolerance)
 
 
 def test_points_looked_at_to_learn_the_streams_are_not_lost():
@@ -56,6 +58,15 @@ def test_streams_are_waited_for(capsys: pytest.CaptureFixture[str]):
     both = [product(stream, sample) for sample in range(50, 52) for stream in ("a", "b")]
     assert reader_of(alone, both).streams(at_least=2) == ("a", "b")
     assert capsys.readouterr().out == "only a arrives; waiting for 2 streams\n"
+
+
+@pytest.mark.parametrize(("apart", "tolerance", "said"), [(4, 0.0, True), (4, 0.005, False), (0, 0.0, False)])
+def test_streams_without_a_common_time_are_said(
+    apart: int, tolerance: float, said: bool, capsys: pytest.CaptureFixture[str]
+):
+    arriving = [product(stream, 10 * n + late) for n in range(30) for stream, late in (("sin", 0), ("cos", apart))]
+    reader_of(arriving, tolerance=tolerance).streams(at_least=2)
+    assert ("the closest are 0.004 s apart" in capsys.readouterr().out) == said
 
 
 @pytest.mark.parametrize(
