@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-LEAST_SHARE = 0.5  # of the error that the repair of the stream must take away
-MOST_ELSEWHERE = 0.4  # of the error that the repair of another may take away: else that explains it, too
+LEAST_SHARE = 0.2  # of the error that the repair of the stream must take away
+# What the repair of any other may take away, relative to that: else the other explains the error as well.
+MOST_ELSEWHERE_OF_TWO, MOST_ELSEWHERE = 0.45, 0.6  # of two, none can be outvoted
 
 
 class Blame(NamedTuple):
@@ -38,6 +39,7 @@ def blame(errors: ArrayLike, repaired: ArrayLike, typical: ArrayLike) -> Blame |
         return None
     shares = 1 - left / before
     second, best = np.argsort(shares)[-2:]
-    if shares[best] < LEAST_SHARE or shares[second] > MOST_ELSEWHERE:
+    most = MOST_ELSEWHERE_OF_TWO if len(left) == 2 else MOST_ELSEWHERE
+    if shares[best] < LEAST_SHARE or shares[second] > most * shares[best]:
         return None
     return Blame(int(best), float(shares[best]))

@@ -20,13 +20,19 @@ def test_the_stream_whose_repair_leaves_the_least_is_to_blame():
     "repaired",
     [
         [[2, 2, 0], [2, 2, 0], [20, 20, 0]],  # two repairs do equally well
-        [[1, 1, 0], [11, 11, 0], [20, 20, 0]],  # a second one takes almost half of the error away
-        [[15, 15, 0], [40, 40, 0], [40, 40, 0]],  # none takes half of the error away
+        [[1, 1, 0], [7, 7, 0], [20, 20, 0]],  # a second one takes two thirds of the error away
+        [[17, 17, 0], [40, 40, 0], [40, 40, 0]],  # none takes a fifth of the error away
         [[np.nan, 2, 0], [20, 20, 0], [20, 20, 0]],
     ],
 )
 def test_no_stream_is_blamed_without_being_clearly_the_one(repaired: list[list[float]]):
     assert blame([20, 20, 0], repaired, TYPICAL) is None
+
+
+def test_of_two_streams_neither_can_be_outvoted():
+    """What is clear among three is not between two."""
+    assert blame([20, 20], [[1, 1], [10, 10]], [1, 1]) is None
+    assert blame([20, 20, 0], [[1, 1, 0], [10, 10, 0], [20, 20, 0]], [1, 1, 1]) is not None
 
 
 @pytest.mark.timeout(120)
