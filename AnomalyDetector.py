@@ -134,10 +134,10 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
             f"{model_file} does not say which errors are normal, so there is no alarm; ./train.sh makes one that does"
         )
 
-    product = GravityDataProduct(scores)
     for found in map(watch.examine, reader.windows(streams, n_steps, stride)):
         print("\n".join(report.lines(found, streams)))  # one write for all: each costs more than its line
         for finding in found:
+            product = GravityDataProduct(scores)  # not one for all: the original would keep all that it has held
             product.data = report.message(finding, streams, watch.threshold)
             node.publish(product)
 

@@ -160,8 +160,10 @@ class Scorer:
                 copies = tf.where(own, rebuild(copies), copies)
             return errors(copies)
 
-        # With fixed signatures they are traced once, the first for any number of windows.
-        self._score = tf.function(score, input_signature=[tf.TensorSpec(self._shape, tf.float32)])
+        # With fixed signatures they are traced once, the first for any number of windows; and at once, since a call
+        # of what is traced already looks for no other signature, which takes as long as to score a window.
+        windows = tf.TensorSpec(self._shape, tf.float32)
+        self._score = tf.function(score, input_signature=[windows]).get_concrete_function()
         self._repair = tf.function(repair, input_signature=[tf.TensorSpec((1, *self._shape[1:]), tf.float32)])
 
     def score(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -174,7 +176,7 @@ class Scorer:
         is not the model's.
         """
         x = _as_windows(self._shape, windows)
-        chunks = [self._score(x[start : start + CHUNK]) for start in range(0, max(1, len(x)), CHUNK)]
+        chunks = [self._score(tf.constant(x[start : start + CHUNK])) for start in range(0, max(1, len(x)), CHUNK)]
         mse, per_stream = zip(*chunks, strict=True)
         return np.concatenate(mse), np.concatenate(per_stream)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from gravity import GravityDataProduct
@@ -160,3 +163,29 @@ def test_what_serializes_to_garbage_has_none() -> None:
 
     with pytest.raises(MalformedFrame):
         envelope_of(Garbage("P"))
+
+
+@pytest.mark.parametrize("how", ["bytes", "message", "parsed"])
+def test_a_data_product_that_is_filled_again_and_again_does_not_grow(how: str) -> None:
+    product = GravityDataProduct("Product")
+    payload = bytes(1_000_000)
+    message = GravityDataProductPB(data=payload)
+    serialized = message.SerializeToString()
+
+    def refill() -> None:
+        if how == "parsed":
+            product.parseFromString(serialized)
+        else:
+            product.data = payload if how == "bytes" else message
+
+    refill()
+    before = resident()
+    for _ in range(100):
+        refill()
+    assert resident() - before < 20_000_000
+    assert product.dataProductID == "Product"
+
+
+def resident() -> int:
+    """Return this process's resident memory in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -39,12 +39,15 @@ class GravityDataProduct:
 
     @data.setter
     def data(self, data: bytes | Message) -> None:
+        # What a field has held protobuf frees only with its message: filled again and again, it would grow for ever.
+        pb = copy_of(self._pb) if self._pb.data else self._pb
         if isinstance(data, (bytes, bytearray, str)):  # a tuple is looked through faster
-            self._pb.data = data  # protobuf itself raises TypeError for a str
+            pb.data = data  # protobuf itself raises TypeError for a str
         elif isinstance(data, Message):
-            fill(self._pb, data)
+            fill(pb, data)
         else:
             raise AttributeError(f"data is bytes or a protobuf message, not {type(data).__name__}")
+        self._pb = pb
 
     def populateMessage(self, data: Message) -> None:
         """Merge the payload into the protobuf message `data`; raise AttributeError if it cannot be parsed."""
@@ -69,7 +72,9 @@ class GravityDataProduct:
         """Merge a serialized data product into this one; raise AttributeError if it cannot be parsed."""
         try:
             decode_data_product(data)  # first, so that what is no data product leaves this one as it is
-            self._pb.MergeFromString(data)
+            merged = copy_of(self._pb)  # as in `data`
+            merged.MergeFromString(data)
+            self._pb = merged
         except (MalformedFrame, TypeError) as error:
             raise AttributeError(f"no serialized GravityDataProductPB: {error}") from None
 
