@@ -11,7 +11,6 @@ import sys
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable, Sequence
-from itertools import islice
 from typing import NamedTuple, cast
 
 from anomaly.points import Point
@@ -40,16 +39,23 @@ class _Rhythm:
     def __init__(self) -> None:
         self._usual: int | None = 0
         self.last: int | None = None
+        self._last_real: int | None = None
         self._distances: deque[int] = deque(maxlen=REMEMBERED)
 
-    def add(self, time: int) -> None:
-        """Note the next time; one that is not later than the last begins anew."""
-        if self.last is not None and time > self.last:
-            distance, distances = time - self.last, self._distances
+    def add(self, time: int, real: bool = True) -> None:
+        """Note the next time; one that is not later than the last begins anew.
+
+        What is not `real` has been filled in at the usual distance and must not confirm it.
+        """
+        self.last = time
+        if not real:
+            return
+        if self._last_real is not None and time > self._last_real:
+            distance, distances = time - self._last_real, self._distances
             if len(distances) < REMEMBERED or distances[0] != distance:  # else the one for the other
                 self._usual = None
             distances.append(distance)
-        self.last = time
+        self._last_real = time
 
     @property
     def usual(self) -> int:
@@ -94,6 +100,7 @@ class SampleAssembler:
         self._max_gap = max_gap
         self._pending: dict[int, list[float | None]] = {}
         self._times: list[int] = []  # of what is pending, in order
+        self._waiting: list[list[_Value]] = [[] for _ in self.streams]  # each stream's points in it, in order
         self._newest = -1
         self._done = -1  # all samples up to this time are returned or dropped
         self._late_since: int | None = None
@@ -107,13 +114,17 @@ class SampleAssembler:
         """Take a point; return the samples that are complete now. KeyError if its stream is not one of `streams`."""
         column = self._columns[point.name]
         time = point.timestamp
-        values = self._pending.get(time)
-        if values is None:
+        if time not in self._pending:
             if time <= self._done + self._tolerance and self._done >= 0 and not self._clock_went_back(time):
                 self.late += 1
                 return []
-            values = self._near(time, column) or self._open(time)
+            time = self._near(time, column)
+        values = self._pending.get(time) or self._open(time)
+        if values[column] is not None:
+            self.late += 1
+            return []
         values[column] = point.value
+        insort(self._waiting[column], (time, point.value))
         if None in values and self._newest - self._times[0] <= self._lateness:
             return []  # a shortcut: this sample is not complete yet, and no other has changed
         return self._complete()
@@ -123,15 +134,15 @@ class SampleAssembler:
         self._newest = sys.maxsize
         return self._complete()
 
-    def _near(self, time: int, column: int) -> list[float | None] | None:
-        """Return the pending sample within the tolerance of `time` that still lacks this stream."""
+    def _near(self, time: int, column: int) -> int:
+        """Return when a pending sample within the tolerance of `time` is that lacks this stream; else `time`."""
         if self._tolerance:
             for near in self._times[bisect_left(self._times, time - self._tolerance) :]:
                 if near > time + self._tolerance:
                     break
                 if self._pending[near][column] is None:
-                    return self._pending[near]
-        return None
+                    return near
+        return time
 
     def _open(self, time: int) -> list[float | None]:
         values: list[float | None] = [None] * len(self.streams)
@@ -156,7 +167,8 @@ class SampleAssembler:
                     break
                 filled = self._filled(time, values)
             if None not in filled:
-                samples.append(self._returned(time, cast("tuple[float, ...]", tuple(filled))))
+                real = whole or any(value is not None for value in values)
+                samples.append(self._returned(time, cast("tuple[float, ...]", tuple(filled)), real))
             elif self._done >= 0:  # the very first sample may be half, if somebody subscribes between its points
                 self.dropped += 1
                 self._gap = self._last is not None
@@ -165,7 +177,7 @@ class SampleAssembler:
             for column, value in enumerate(values):
                 if value is not None:
                     self._rhythms[column].add(time)
-                    self._last_points[column].append((time, value))
+                    self._last_points[column].append(self._waiting[column].pop(0))
             del self._times[0], self._pending[time]
             self._done = time
         return samples
@@ -174,16 +186,11 @@ class SampleAssembler:
         """Return whether nothing can be missing between the sample before and one at `time`."""
         return not self._rhythm.usual or time - self._done <= GAP_FACTOR * self._rhythm.usual
 
-    def _next_points(self, column: int) -> list[_Value]:
-        """Return the next two points of a stream that wait, or fewer."""
-        waiting = ((time, self._pending[time][column]) for time in self._times)
-        return list(islice(((time, value) for time, value in waiting if value is not None), 2))
-
     def _may_be_filled_later(self, time: int, values: list[float | None]) -> bool:
         """Return whether a stream that the sample at `time` lacks may go on soon enough to fill it in."""
         waited = self._newest - time - self._lateness
         return any(
-            value is None and waited <= (self._max_gap + 1) * rhythm.usual and not self._next_points(column)
+            value is None and waited <= (self._max_gap + 1) * rhythm.usual and not self._waiting[column]
             for column, (value, rhythm) in enumerate(zip(values, self._rhythms, strict=True))
         )
 
@@ -191,7 +198,7 @@ class SampleAssembler:
         """Return `values` with the streams filled in that lack, where points close enough lie before and after."""
         values = list(values)
         for column, rhythm in enumerate(self._rhythms):
-            before, after = self._last_points[column], self._next_points(column)
+            before, after = self._last_points[column], self._waiting[column][:2]
             if values[column] is None and before and after and rhythm.usual:
                 near = (self._max_gap + 1.5) * rhythm.usual
                 if after[0][0] - before[-1][0] <= near:
@@ -214,15 +221,15 @@ class SampleAssembler:
             self._open(start + round(number * (time - start) / (lost + 1)))
         return True
 
-    def _returned(self, time: int, values: tuple[float, ...]) -> Sample:
-        """Return a sample, marked if it does not follow the one returned before it."""
+    def _returned(self, time: int, values: tuple[float, ...], real: bool) -> Sample:
+        """Return a sample, marked if it does not follow the one returned before it; `real`: if a point of it came."""
         after_gap = False
         if self._last is not None:
             distance = time - self._last.timestamp
             usual = self._rhythm.usual
             irregular = usual > 0 and distance > GAP_FACTOR * usual
             after_gap = distance <= 0 or irregular or (self._gap and not usual)
-        self._rhythm.add(time)
+        self._rhythm.add(time, real)
         self._last = Sample(time, values, after_gap)
         self._gap = False
         self._late_since = None
@@ -236,6 +243,7 @@ class SampleAssembler:
             return False
         self._pending.clear()
         self._times.clear()
+        self._waiting = [[] for _ in self.streams]
         self._rhythms = [_Rhythm() for _ in self.streams]
         self._last_points = [_last_two() for _ in self.streams]
         self._newest = self._done = -1

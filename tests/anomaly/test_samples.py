@@ -190,10 +190,23 @@ def test_the_rate_may_change():
     assert samples[-1].timestamp - samples[-2].timestamp == 4 * STEP and not flagged_times(samples[60:])
 
 
+@pytest.mark.parametrize("gaps", [[0.34], [0.6], [1.0] * 40 + [2.0] * 40, [1.0] * 40 + [50.0] + [2.0] * 40])
+def test_what_is_filled_in_does_not_confirm_the_distance_that_it_was_filled_in_at(gaps: list[float]):
+    """Be it that the first distance was short, or that the rate has halved."""
+    distances = [*gaps, *[max(1.0, gaps[-1])] * 300]
+    times = [10**9 + round(sum(distances[:n]) * STEP) for n in range(len(distances))]
+    arriving = [Point(name, time, float(n)) for n, time in enumerate(times) for name in ("sin", "cos")]
+    samples, _ = assemble(arriving, lateness=10, max_gap=2)
+    assert len(times) <= len(samples) <= len(times) + 25
+    assert [s.timestamp for s in samples[-250:]] == times[-250:]
+
+
 def test_a_late_and_a_repeated_point_are_counted_and_dropped():
     arriving = points(range(10))
-    _, assembler = assemble([*arriving, arriving[0], arriving[-1]])
-    assert assembler.late == 2
+    waiting = Point("sin", 11 * STEP, 7.0)
+    _, assembler = assemble([*arriving, arriving[0], arriving[-1], waiting, waiting._replace(value=8.0)])
+    assert assembler.late == 3
+    assert [s.values[0] for s in assembler.add(Point("cos", 11 * STEP, 0.0))] == [7.0]
 
 
 def test_a_publisher_whose_clock_went_back_is_followed_after_the_lateness():
