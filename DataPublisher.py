@@ -69,14 +69,14 @@ def wait_for_subscriber(node: GravityNode, channel: str) -> None:
 
 def sine_waves(rate: float, increments: list[float], anomaly_start: int | None) -> Samples:
     """Yield sin and cos for ever, `rate` samples a second; their phases grow by `increments`, in radians."""
-    phases = [0.0, 0.0]
+    phases = [-increment for increment in increments]  # the first sample's are 0
     for number, timestamp in clock(rate):
         if number == anomaly_start:
             increments[1] *= 2
             time_of_day = datetime.fromtimestamp(timestamp / 1e6).strftime("%H:%M:%S.%f")[:-3]
             print(f"{time_of_day}  the anomaly begins with sample {number}")
-        yield timestamp, {"sin": math.sin(phases[0]), "cos": math.cos(phases[1])}
         phases = [phase + increment for phase, increment in zip(phases, increments, strict=True)]
+        yield timestamp, {"sin": math.sin(phases[0]), "cos": math.cos(phases[1])}
 
 
 if __name__ == "__main__":
