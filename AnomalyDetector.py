@@ -32,6 +32,7 @@ from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
 COMPONENT_ID = "AnomalyDetector"
 N_STEPS = 20  # samples in a window
+ENOUGH = 0.9  # of training_size
 
 
 class TrainingState(Enum):
@@ -86,10 +87,12 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     arriving = chain.from_iterable(reader.samples(streams))
     samples = list(counted(arriving, training_size, "samples collected"))
     unsubscribe()
-    if len(samples) < training_size:
-        raise UserError(
-            f"the data have ended after {len(samples)} samples; set training_size in Gravity.ini to fewer"
-        )
+    if len(samples) < training_size:  # a few lost ones are no reason to have collected in vain
+        if len(samples) < ENOUGH * training_size:
+            raise UserError(
+                f"the data have ended after {len(samples)} samples; set training_size in Gravity.ini to fewer"
+            )
+        print(f"the data have ended after {len(samples)} samples, which is enough")
     training_windows, gaps = windows(samples, N_STEPS)
     if not len(training_windows):
         raise UserError(f"{training_size} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")
@@ -98,7 +101,10 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     with importing_tensorflow():  # only here, since it takes seconds
         from anomaly import detector, model_files
 
-    model, metadata = detector.train(training_windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
+    try:
+        model, metadata = detector.train(training_windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
+    except detector.BadStream as error:
+        raise UserError(str(error)) from error
     try:
         model_files.save_model(model, model_file, metadata)
     except OSError as error:

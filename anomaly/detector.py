@@ -15,6 +15,8 @@ from anomaly.autoencoder import Scorer, build, code_size, fit
 from anomaly.blame import Blame, blame
 from anomaly.windows import Window
 
+LARGEST_SPREAD = 1e19  # standard deviation, whose square Keras keeps as float32
+
 
 class Finding(NamedTuple):
     """What is found in a window: its MSE, its streams' errors, shape (n_streams,), and what follows from them.
@@ -30,6 +32,10 @@ class Finding(NamedTuple):
     blame: Blame | None
 
 
+class BadStream(ValueError):
+    """A stream cannot be learned; the text says why and what to do."""
+
+
 class BadMetadata(ValueError):
     """What a model's metadata say of normal errors cannot be used; the text says what to do."""
 
@@ -39,9 +45,14 @@ def train(
 ) -> tuple[keras.Model, dict[str, Any]]:
     """Train a model on normal windows of `streams`; return it and the metadata to save with it.
 
-    The arguments are those of `autoencoder.fit`.
+    The arguments are those of `autoencoder.fit`. Raises BadStream.
     """
     _, n_steps, n_streams = windows.shape
+    for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):
+        if spread > LARGEST_SPREAD:
+            raise BadStream(
+                f"stream {stream} varies by {spread:.0e}, more than float32 can square; use a larger unit"
+            )
     model = build(n_steps, n_streams)
     fit(model, windows, epochs=epochs, verbose=verbose)
     _, errors = Scorer(model).score(windows)

@@ -100,10 +100,13 @@ def plant(path: Path, samples: int, change: int, end: int) -> None:
 def test_own_data_from_a_file(folder: Folder):
     """Train on the first rows, detect in the rest; both end by themselves."""
     plant(folder.path / "plant.csv", samples=1600, change=1300, end=1400)
-    folder.configure(training_size=980, window_stride=1)
+    folder.configure(training_size=1010, window_stride=1)  # a few more than there are
     options = ["--csv", "plant.csv", "--time", "time", "--speed", "2000"]
     training = folder.cluster("train", *options, "--rows", "-1000")
     assert training.wait(60) == 0, training.errors
+    assert any(
+        re.match("the data have ended after (1000|999) samples, which is enough", line) for line in training.lines
+    )
     detection = folder.cluster("detect", *options, "--rows", "1001-")
     assert detection.wait(60) == 0, detection.errors
     scored = [line for line in detection.lines if "MSE = " in line]
