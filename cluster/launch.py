@@ -28,6 +28,7 @@ from gravity.directory_client import DirectoryClient, NoDirectory
 from gravity.io import Transport, TransportError
 
 ANOMALY_START = 500  # sample, unless the user says another
+LONGEST_LINE = 1 << 24  # bytes of what a node says: it may name the columns of a wide table
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 Processes = dict[str, asyncio.subprocess.Process]  # by a node's name
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -148,7 +149,7 @@ async def run_here(node: Node, lifeline: Lifeline, started: Processes) -> int:
     # In a session of its own, so that Ctrl-C reaches this program alone, which then ends all nodes alike.
     process = await asyncio.create_subprocess_exec(
         *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe and asyncio.subprocess.STDOUT,
-        start_new_session=True,
+        start_new_session=True, limit=LONGEST_LINE,
     )  # fmt: skip
     try:
         lifeline.add(-process.pid)

@@ -58,7 +58,13 @@ class Windows:
         opener = [part.format(name=name) for part in self._opener]
         program = ["env", "-C", os.getcwd(), *environment, "sh", "-c", _IN_WINDOW, str(note), *command]
         opening = await asyncio.create_subprocess_exec(*opener, *program, stdin=subprocess.DEVNULL)
-        leader = await _leader(note.with_suffix(".pid"), opening, shlex.join(opener))
+        starting = asyncio.ensure_future(_leader(note.with_suffix(".pid"), opening, shlex.join(opener)))
+        try:
+            leader = await asyncio.shield(starting)
+        except asyncio.CancelledError:  # the window opens all the same
+            with contextlib.suppress(TimeoutError, UserError):
+                await _end(await asyncio.wait_for(starting, STOP_TIME))
+            raise
         try:
             self._lifeline.add(-leader)
             while _runs(leader):

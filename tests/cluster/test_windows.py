@@ -1,5 +1,6 @@
 """`--windows`, in a real tmux."""
 
+import asyncio
 import contextlib
 import fcntl
 import os
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from cluster.lifeline import Lifeline
+from cluster.windows import Windows
 from tests.support import Folder, eventually
 
 pytestmark = pytest.mark.skipif(shutil.which("tmux") is None, reason="there is no tmux")
@@ -132,3 +135,22 @@ def test_a_terminal_that_tmux_does_not_know(folder: Folder):
     [line] = terminal.shown().splitlines()
     assert line.startswith("train.sh: tmux does not start (") and "without --windows" in line
     terminal.close()
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4])
+def test_a_window_that_opens_while_the_cluster_is_stopped_is_ended(late: float, tmp_path: Path):
+    opener = ["sh", "-c", f'sleep {late}; setsid "$@" >/dev/null 2>&1 &', "sh"]
+    note = tmp_path / "runs"
+
+    async def stopped_while_it_opens() -> None:
+        with Lifeline() as lifeline:
+            windows = Windows(opener, lifeline)
+            window = asyncio.create_task(windows.run("node", ["sh", "-c", 'echo $$ >"$0"; exec sleep 60', str(note)]))
+            await asyncio.sleep(0.2)
+            window.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await window
+            windows._folder.cleanup()
+
+    asyncio.run(stopped_while_it_opens())
+    assert not Path("/proc", note.read_text().strip()).exists(), "it was opened, and ended"
