@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -20,6 +21,7 @@ from gravity import GravityDataProduct
 
 LEARNING_TIMES = 20  # as many different times are looked at to learn which streams there are
 SILENCE = 5.0  # seconds without a point until that is said
+LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is said
 GAPS = 10  # in a row without a window between them, until that is said
 
 POINT_TYPE = DataPointPB.DESCRIPTOR.full_name
@@ -46,7 +48,7 @@ class StreamReader:
     def streams(self, at_least: int) -> tuple[str, ...]:
         """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
 
-        The points looked at are not lost: `samples` begins with them.
+        The points looked at are not lost, `samples` begins with them, except those of too few streams.
         """
         names: set[str] = set()
         times: set[int] = set()
@@ -63,8 +65,9 @@ class StreamReader:
                         self._say_tolerance(times)
                     return tuple(sorted(names))
                 self._say("few", f"only {', '.join(sorted(names))} arrives; waiting for {at_least} streams")
+                self._looked_at, times, count = [], set(), 0  # nothing can be made of these
         raise UserError(
-            f"the data have ended after {len(times)} samples of {', '.join(sorted(names)) or 'nothing'}; "
+            f"the data have ended, and only {', '.join(sorted(names)) or 'nothing'} has arrived; "
             f"{at_least} streams and more than {LEARNING_TIMES} samples are needed"
         )
 
@@ -139,6 +142,7 @@ class StreamReader:
     def _receive(self) -> Iterator[list[Point]]:
         """Yield the points that have arrived, whenever there are any."""
         silent_since = time.monotonic()
+        lag_before = math.inf  # while TensorFlow was imported points have waited, but that is made up for
         while True:
             try:
                 products = self._arrived.get(timeout=1.0)
@@ -154,6 +158,11 @@ class StreamReader:
                 continue
             if products is None:
                 return
+            received = products[0].receivedTimestamp
+            lag = time.time() - received / 1e6 if received else 0.0
+            if lag > max(LAG, lag_before):
+                self._say("lag", f"{lag:.0f} s behind what arrives; if that grows, raise window_stride", 0)
+            lag_before = lag
             if points := list(self._decoded(products)):
                 yield points
             silent_since = time.monotonic()

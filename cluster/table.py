@@ -75,6 +75,8 @@ def microseconds(text: str) -> int:
     `text`: seconds since the epoch, or ISO 8601, which is local time unless it names its zone.
     """
     try:
+        if re.fullmatch(r"(19|20)\d{6}", text):
+            raise ValueError  # a date without hyphens: as seconds it would be in the year 1970
         seconds = number(text)
     except ValueError:
         try:

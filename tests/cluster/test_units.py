@@ -1,5 +1,6 @@
 """The parts of cluster/ that need no cluster."""
 
+import time
 from itertools import chain
 from queue import SimpleQueue
 
@@ -11,6 +12,7 @@ from cluster.notices import Notices
 from cluster.streams import StreamReader
 
 from gravity import GravityDataProduct
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 
 
 def test_notices_are_said_at_once_and_then_counted():
@@ -55,7 +57,7 @@ def test_points_looked_at_to_learn_the_streams_are_not_lost():
 
 def test_streams_are_waited_for(capsys: pytest.CaptureFixture[str]):
     alone = [product("a", sample) for sample in range(50)]
-    both = [product(stream, sample) for sample in range(50, 52) for stream in ("a", "b")]
+    both = [product(stream, sample) for sample in range(50, 80) for stream in ("a", "b")]
     assert reader_of(alone, both).streams(at_least=2) == ("a", "b")
     assert capsys.readouterr().out == "only a arrives; waiting for 2 streams\n"
 
@@ -117,6 +119,18 @@ def test_points_that_are_filled_in_are_said(capsys: pytest.CaptureFixture[str]):
     assert capsys.readouterr().out == "a point of b is missing; filled in from its neighbours\n"
 
 
+@pytest.mark.parametrize(("lags", "said"), [([9, 5, 1], False), ([1, 1.5, 0], False), ([0, 3, 5], True)])
+def test_a_lag_is_said_if_it_grows(lags: list[float], said: bool, capsys: pytest.CaptureFixture[str]):
+    """What has waited while TensorFlow was imported is no lag."""
+    lots = [[product(stream, 100 * n + k) for k in range(50) for stream in ("a", "b")] for n in range(len(lags))]
+    for lot, lag in zip(lots, lags, strict=True):
+        envelope = GravityDataProductPB.FromString(lot[0].serializeToString())
+        envelope.received_timestamp = round((time.time() - lag) * 1e6)
+        lot[0] = GravityDataProduct(data=envelope.SerializeToString())
+    list(reader_of(*lots, ended=True).samples(("a", "b")))
+    assert ("3 s behind what arrives" in capsys.readouterr().out) == said
+
+
 def test_all_windows_that_wait_come_at_once():
     reader = reader_of(*([product(s, sample) for s in ("a", "b")] for sample in range(7)),
                        [product(s, sample) for sample in range(7, 30) for s in ("a", "b")])  # fmt: skip
@@ -153,5 +167,5 @@ def test_data_that_end_without_a_window_are_an_error():
 
 def test_data_that_end_before_the_streams_are_known_are_an_error():
     reader = reader_of([product("a", sample) for sample in range(30)], ended=True)
-    with pytest.raises(UserError, match="after 30 samples of a; 2 streams and more than 20 samples are needed"):
+    with pytest.raises(UserError, match="only a has arrived; 2 streams and more than 20 samples are needed"):
         reader.streams(at_least=2)
