@@ -51,7 +51,7 @@ def train(
     for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):
         if spread > LARGEST_SPREAD:
             raise BadStream(
-                f"stream {stream} varies by {spread:.0e}, more than float32 can square; use a larger unit"
+                f"stream {stream} varies by {spread:.0e}, too much for float32; publish it in a larger unit"
             )
     model = build(n_steps, n_streams)
     fit(model, windows, epochs=epochs, verbose=verbose)
