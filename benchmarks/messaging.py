@@ -18,7 +18,7 @@ from benchmarks.messaging_session import OURS, PLAIN, Contender, Session, find_r
 from benchmarks.report import Row, describe, median, ratio, table, write_json
 
 STEPS = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 80_000, 100_000, 120_000]  # messages a second
-KEPT_UP = 0.98  # of a rate, below which its publisher has not kept it
+KEPT_UP = 0.98  # of a rate, below which an end has not kept it; the rest is for a late first or last message
 CPU_RATE = 10_000  # messages a second at which processor time is measured
 MANY_SUBSCRIBERS, MANY_RATE = 8, 2_000
 MANY_PRODUCTS = 100
@@ -30,16 +30,20 @@ Figures = dict[str, float | None]
 
 
 def highest_rate(session: Session, seconds: float) -> Figures:
-    """Return the highest rate that was kept up and lost nothing, and what a tight loop does."""
+    """Return the highest rate that both ends kept up without a loss, and what a tight loop does.
+
+    The publisher alone does not show it: the queues in between hold a backlog of a whole run.
+    """
     best = 0.0
     for rate in STEPS:
         ran = session.run(rate, seconds)
-        if ran["lost"] or ran["rate"] < KEPT_UP * rate:
+        carried = min(ran["rate"], ran["intake"])
+        if ran["lost"] or carried < KEPT_UP * rate:
             break
-        best = ran["rate"]
+        best = carried
     tight = session.run(0, 0, total=int(100_000 * seconds))
     if not tight["lost"]:
-        best = max(best, tight["rate"])
+        best = max(best, min(tight["rate"], tight["intake"]))
     return {
         "highest rate without loss, messages/s": best,
         "tight loop: intake, messages/s": tight["intake"],
