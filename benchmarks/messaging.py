@@ -116,10 +116,8 @@ def measure(contenders: Sequence[Contender], rounds: int, seconds: float) -> dic
     return values
 
 
-def rows(rounds: int = 5, seconds: float = 1.0) -> list[Row]:
+def rows(contenders: Sequence[Contender], rounds: int, seconds: float) -> list[Row]:
     """Measure and return the table: medians, and ours as a multiple of the others."""
-    real = find_real()
-    contenders = [OURS, PLAIN, *([real] if isinstance(real, Contender) else [])]
     result: list[Row] = []
     for figure, by_contender in measure(contenders, rounds, seconds).items():
         medians = {name: median(by_contender.get(name, [])) for name in ("ours", "plain", "real")}
@@ -140,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     real = find_real()
     about = describe("pyzmq", "protobuf", real="left out: " + real if isinstance(real, str) else "measured")
-    measured = rows(1, 0.3) if given.quick else rows(given.rounds, given.seconds)
+    contenders = [OURS, PLAIN, *([real] if isinstance(real, Contender) else [])]
+    measured = rows(contenders, 1, 0.3) if given.quick else rows(contenders, given.rounds, given.seconds)
     print(table("Publish → callback, 16 bytes of payload", measured))
     if given.json:
         write_json(given.json, {"machine": about, "rows": measured})
