@@ -22,23 +22,29 @@ PARTS = {  # with their arguments for a quick look
 }
 
 
-def main() -> None:
-    """Run them; CalledProcessError if one fails."""
+def main() -> int:
+    """Run them, those after one that fails, too; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Run all benchmarks.")
     parser.add_argument("--quick", action="store_true", help="a look, in minutes instead of hours")
     parser.add_argument("--json", metavar="FILE", help="write the results there, too")
     given = parser.parse_args()
     result: dict[str, object] = {}
+    failed: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, quick in PARTS.items():
             file = Path(folder, name)
             print(f"\n== {name}", flush=True)
             arguments = ["--json", str(file), *(quick if given.quick else [])]
-            subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments], check=True)
-            result[name] = json.loads(file.read_text())
-    if given.json:
-        write_json(given.json, result)
+            if subprocess.run([sys.executable, "-m", f"benchmarks.{name}", *arguments]).returncode:
+                failed.append(name)
+            if file.exists():  # also what a part that failed had measured before
+                result[name] = json.loads(file.read_text())
+            if given.json:
+                write_json(given.json, result | {"failed": failed})
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,7 +18,7 @@ from benchmarks.messaging_session import OURS, PLAIN, Contender, Session, find_r
 from benchmarks.report import Row, describe, median, ratio, table, write_json
 
 STEPS = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 80_000, 100_000, 120_000]  # messages a second
-KEPT_UP = 0.98  # of a rate, below which its publisher has not kept it
+KEPT_UP = 0.98  # of a rate, below which an end has not kept it; the rest is for a late first or last message
 CPU_RATE = 10_000  # messages a second at which processor time is measured
 MANY_SUBSCRIBERS, MANY_RATE = 8, 2_000
 MANY_PRODUCTS = 100
@@ -30,16 +30,20 @@ Figures = dict[str, float | None]
 
 
 def highest_rate(session: Session, seconds: float) -> Figures:
-    """Return the highest rate that was kept up and lost nothing, and what a tight loop does."""
+    """Return the highest rate that both ends kept up without a loss, and what a tight loop does.
+
+    The publisher alone does not show it: the queues in between hold a backlog of a whole run.
+    """
     best = 0.0
     for rate in STEPS:
         ran = session.run(rate, seconds)
-        if ran["lost"] or ran["rate"] < KEPT_UP * rate:
+        carried = min(ran["rate"], ran["intake"])
+        if ran["lost"] or carried < KEPT_UP * rate:
             break
-        best = ran["rate"]
+        best = carried
     tight = session.run(0, 0, total=int(100_000 * seconds))
     if not tight["lost"]:
-        best = max(best, tight["rate"])
+        best = max(best, min(tight["rate"], tight["intake"]))
     return {
         "highest rate without loss, messages/s": best,
         "tight loop: intake, messages/s": tight["intake"],
@@ -112,10 +116,8 @@ def measure(contenders: Sequence[Contender], rounds: int, seconds: float) -> dic
     return values
 
 
-def rows(rounds: int = 5, seconds: float = 1.0) -> list[Row]:
+def rows(contenders: Sequence[Contender], rounds: int, seconds: float) -> list[Row]:
     """Measure and return the table: medians, and ours as a multiple of the others."""
-    real = find_real()
-    contenders = [OURS, PLAIN, *([real] if isinstance(real, Contender) else [])]
     result: list[Row] = []
     for figure, by_contender in measure(contenders, rounds, seconds).items():
         medians = {name: median(by_contender.get(name, [])) for name in ("ours", "plain", "real")}
@@ -136,7 +138,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     real = find_real()
     about = describe("pyzmq", "protobuf", real="left out: " + real if isinstance(real, str) else "measured")
-    measured = rows(1, 0.3) if given.quick else rows(given.rounds, given.seconds)
+    contenders = [OURS, PLAIN, *([real] if isinstance(real, Contender) else [])]
+    measured = rows(contenders, 1, 0.3) if given.quick else rows(contenders, given.rounds, given.seconds)
     print(table("Publish → callback, 16 bytes of payload", measured))
     if given.json:
         write_json(given.json, {"machine": about, "rows": measured})

@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import statistics
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -57,12 +56,8 @@ def table(title: str, rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def write_json(path: str | Path, result: Mapping[str, object]) -> None:
-    """Write a result to a file; "-" is standard output."""
-    text = json.dumps(result, indent=2) + "\n"
-    if str(path) == "-":
-        sys.stdout.write(text)
-    else:
-        Path(path).write_text(text)
+    """Write a result to a file."""
+    Path(path).write_text(json.dumps(result, indent=2) + "\n")
 
 
 def _text(value: object) -> str:

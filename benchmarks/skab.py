@@ -55,7 +55,7 @@ def read(file: Path) -> Run:
     return Run(file.name, np.array(sensors), anomalous)
 
 
-def alarms(run: Run, detector: Detector, windows: NDArray[np.float64]) -> Flags:
+def alarms(detector: Detector, windows: NDArray[np.float64]) -> Flags:
     """Return for each row after the training rows whether there is an alarm; `windows` end with these rows."""
     alarm = Alarm(detector.normal, stride=1)
     return np.array([alarm.judge(errors).alarm for errors in detector.errors(windows)])
@@ -72,7 +72,7 @@ def judge(run: Run, kind: str, seed: int) -> Flags:
     windows = np.lib.stride_tricks.sliding_window_view(run.sensors, N_STEPS, axis=0).transpose(0, 2, 1)
     training, test = np.split(windows, [TRAINING_ROWS - N_STEPS + 1])
     train = contenders.autoencoder if kind == "autoencoder" else contenders.pca
-    return alarms(run, train(training, seed), test)
+    return alarms(train(training, seed), test)
 
 
 def figures(found: list[Flags], runs: list[Run]) -> tuple[float, float, float]:
