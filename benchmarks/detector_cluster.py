@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
-PAGE, TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 _WINDOW = re.compile(rb"-(\d+)  MSE")
 _LOSS = re.compile(rb"^.*(?:after a gap|is missing|is incomplete|twice or too late).*$", re.MULTILINE)
 
@@ -49,19 +49,17 @@ class Output:
 class Cluster:
     """A running detector and a publisher that it is connected to."""
 
-    def __init__(self, stride: int, model_file: Path = PROJECT / "model.json", n_streams: int = 2) -> None:
+    def __init__(self, stride: int) -> None:
         self._folder = tempfile.TemporaryDirectory()
         self._processes: list[subprocess.Popen[bytes]] = []
         self.stride = stride
         self.sent = 0
         try:
-            write_settings(Path(self._folder.name), stride, model_file)
+            write_settings(Path(self._folder.name), stride)
             self._start("-m", "gravity.service_directory", stdout=subprocess.DEVNULL)
             self.detector = self._start(str(PROJECT / "AnomalyDetector.py"), "detect")
             self.output = Output(self.detector)
-            self._publisher = self._start(
-                "-m", "benchmarks.detector_publisher", str(n_streams), stdin=subprocess.PIPE
-            )
+            self._publisher = self._start("-m", "benchmarks.detector_publisher", stdin=subprocess.PIPE)
             self._hear()
             self.publish(rate=200, count=40 * 20)  # until TensorFlow is there and the first windows are scored
             if not self.wait(60):
@@ -78,19 +76,25 @@ class Cluster:
     ) -> None:
         self.close()
 
-    def publish(self, rate: float, count: int) -> dict[str, Any]:
-        """Publish `count` samples, `rate` a second; return what the publisher says of it."""
-        assert self._publisher.stdin
-        self._publisher.stdin.write(f"{rate} {count}\n".encode())
-        self._publisher.stdin.flush()
+    def publish(self, rate: float, count: int) -> float:
+        """Publish `count` samples, `rate` a second; return the seconds that it took."""
+        ran = self._ask(f"{rate} {count}")
         self.sent += count
-        return self._hear()
+        self._last_ns = int(ran["last"])
+        return float(ran["seconds"])
+
+    def published(self) -> list[int]:
+        """Return when the last point of each sample of the last `publish` was published, in monotonic ns."""
+        return list(self._ask("times")["published"])
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the last whole window is scored; return whether it was in this time, and nothing was lost."""
+        """Wait until the last whole window is scored; return whether it was, with nothing lost.
+
+        The seconds count from when the last point was published.
+        """
         last = self.sent - self.sent % self.stride
-        deadline = time.monotonic() + seconds
-        while self.output.last < last and not self.output.loss and time.monotonic() < deadline:
+        deadline = self._last_ns + seconds * 1e9
+        while self.output.last < last and not self.output.loss and time.monotonic_ns() < deadline:
             time.sleep(0.002)
         return self.output.last == last and not self.output.loss
 
@@ -101,9 +105,9 @@ class Cluster:
 
     @property
     def processor_time(self) -> float:
-        """The detector's processor time in seconds."""
-        fields = Path(f"/proc/{self.detector.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """The processor time in seconds of the detector's threads: in ns, where /proc/PID/stat has ticks of 10 ms."""
+        tasks = Path(f"/proc/{self.detector.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
     def close(self) -> None:
         """Kill what was started."""
@@ -122,6 +126,12 @@ class Cluster:
         self._processes.append(process)
         return process  # type: ignore[no-any-return]
 
+    def _ask(self, command: str) -> dict[str, Any]:
+        assert self._publisher.stdin
+        self._publisher.stdin.write(f"{command}\n".encode())
+        self._publisher.stdin.flush()
+        return self._hear()
+
     def _hear(self) -> dict[str, Any]:
         assert self._publisher.stdout
         line = self._publisher.stdout.readline()
@@ -136,7 +146,7 @@ def environment() -> dict[str, str]:
     return inherited | {"PYTHONPATH": str(PROJECT)}
 
 
-def write_settings(folder: Path, stride: int, model_file: Path = PROJECT / "model.json") -> Path:
+def write_settings(folder: Path, stride: int) -> Path:
     """Write a Gravity.ini for a cluster of its own, and return its path."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -144,6 +154,6 @@ def write_settings(folder: Path, stride: int, model_file: Path = PROJECT / "mode
     ini = folder / "Gravity.ini"
     ini.write_text(
         f'[general]\nServiceDirectoryURL = "tcp://127.0.0.1:{port}"\nNoConfigServer = true\n'
-        f'[AnomalyDetector]\nwindow_stride = {stride}\nmodel_file = "{model_file}"\nmax_gap = 2\n'
+        f'[AnomalyDetector]\nwindow_stride = {stride}\nmodel_file = "{PROJECT / "model.json"}"\nmax_gap = 2\n'
     )
     return ini
