@@ -95,7 +95,7 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
         print(f"the data have ended after {len(samples)} samples, which is enough")
     training_windows, gaps = windows(samples, N_STEPS)
     if not len(training_windows):
-        raise UserError(f"{training_size} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")
+        raise UserError(f"{len(samples)} samples with {gaps} gaps hold no {N_STEPS} in a row; train on more")
 
     print(f"{TrainingState.TRAINING}: {len(training_windows)} windows of {', '.join(streams)}; {gaps} gaps")
     with importing_tensorflow():  # only here, since it takes seconds
