@@ -3,6 +3,6 @@
 #   ./train.sh [--windows] [--csv FILE ...]
 export CALLED_FROM="$PWD"  # where the user's files are
 cd "$(dirname "$(readlink -f "$0")")" || exit 1  # also through a symbolic link
-. cluster/environment.sh
+. launch/environment.sh
 prepare requirements.txt
-exec "$PYTHON" -E -m cluster train "$@"
+exec "$PYTHON" -E -m launch train "$@"

@@ -1,1 +1,1 @@
-"""What the nodes are made of: points, samples, windows and the autoencoder. Knows nothing of Gravity."""
+"""From windows of samples to a model, scores and alarms. Arrays in, arrays out: knows nothing of Gravity."""

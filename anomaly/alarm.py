@@ -1,11 +1,11 @@
-"""When is an error too high? Learned from normal windows alone; then an alarm that goes on and off.
+"""Decides when an error is too high: learns the threshold from normal windows alone, then runs the alarm.
 
-The score of a window is the highest of its streams' reconstruction errors, each relative to that stream's mean
-error in training, so that an error in a stream that is rebuilt well is not drowned by one that never is. Scores
-are smoothed, and the threshold is a margin above the highest smoothed score that normal windows are expected to
-reach. That is what training windows reached, and more if there were few of them: a model fits the windows
-that it was trained on better than others. How much better is found by leaving out blocks of them, and to do this
-quickly, with a linear model of the same code (principal components) in the place of the autoencoder.
+The score of a window is the highest of its streams' reconstruction errors, each divided by that stream's mean error
+in training, so that a stream that is always rebuilt badly does not hide an error in one that is rebuilt well. Scores
+are smoothed, and the threshold is a margin times the highest smoothed score expected of normal windows: the highest
+of the training windows, and more if there were few of them, because a model fits the windows it was trained on better
+than others. How much better is estimated by leaving out blocks of windows; to do this quickly, principal components
+with a code of the same size stand in for the autoencoder.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from numpy.typing import ArrayLike, NDArray
 from anomaly.linear import Components
 
 SMOOTHING = 0.1  # weight of a sample in the smoothed score
-MARGIN = 2.5  # threshold ÷ highest score expected of normal windows
 RELEASE = 0.8  # of the threshold: below it an alarm ends
-CAP = 20.0  # thresholds: what a higher score counts as, so that the alarm ends soon after the anomaly
-FOLDS = 8  # blocks left out in turn
-LEAST = 1e-15  # what float32 does not tell from no error
-LEAST_PART = 0.01  # of the mean over all streams: what a stream's typical error counts as, at least
+CAP = 20.0  # thresholds: the most that a score counts, so that the alarm ends soon after the anomaly
+FOLDS = 8  # blocks that are left out in turn
+LEAST = 1e-15  # error that float32 cannot distinguish from zero
+LEAST_PART = 0.01  # of the mean over all streams: the least that a stream's typical error counts
 
 
 @dataclass(frozen=True)
 class Normal:
-    """What is known of the errors of normal windows.
+    """Error statistics of normal windows.
 
-    `typical`: each stream's mean error. `highest`: the highest smoothed score that normal windows are expected to
-    reach if every window is scored, every second one, every third one and so on.
+    `typical`: each stream's mean error. `highest`: the highest smoothed score expected of normal windows at a stride
+    of 1, 2, 3, ... samples.
     """
 
     typical: tuple[float, ...]
@@ -41,7 +40,7 @@ class Normal:
 
     @classmethod
     def from_metadata(cls, metadata: Any, n_streams: int) -> Normal:
-        """Return what `to_metadata` has made; ValueError if it is something else or for other streams."""
+        """Return the statistics that `to_metadata` returned; raise ValueError if they are malformed or do not fit."""
         try:
             normal = cls(*(tuple(float(number) for number in metadata[key]) for key in ("typical", "highest")))
         except (TypeError, KeyError, ValueError):
@@ -56,16 +55,16 @@ class Normal:
         return {"typical": list(self.typical), "highest": list(self.highest)}
 
     def scores(self, errors: ArrayLike) -> NDArray[np.float64]:
-        """Return the score of each window, shape (n,), from its streams' errors, shape (n, n_streams)."""
+        """Return each window's score, shape (n,), from its streams' errors, shape (n, n_streams)."""
         relative = np.asarray(errors, np.float64) / np.array(self.typical)
         worst: NDArray[np.float64] = relative.max(axis=1)  # NaN if one of them is
         return worst
 
 
 def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
-    """Learn from training windows, shape (n, n_steps, n_streams), in order, and their errors (n, n_streams).
+    """Learn from training windows, shape (n, n_steps, n_streams), in order of time.
 
-    `code_size` is that of the model's linear path. The errors are those of the trained model.
+    `errors`: the trained model's errors for them, shape (n, n_streams). `code_size`: of the model's linear path.
     """
     windows, errors = np.asarray(windows, np.float64), np.asarray(errors, np.float64)
     typical = errors.mean(axis=0)
@@ -80,7 +79,7 @@ def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
 
 
 class Verdict(NamedTuple):
-    """A window's smoothed score, whether there is an alarm, and whether it has just gone on or off."""
+    """A window's smoothed score, whether there is an alarm, and whether it starts or ends with this window."""
 
     score: float
     alarm: bool
@@ -88,15 +87,16 @@ class Verdict(NamedTuple):
 
 
 class Alarm:
-    """Judges one window after the other: on if scores stay above the threshold, off once they are well below it.
+    """Judges windows in order of time: starts when scores exceed the threshold, ends when they are well below it.
 
-    A score that is not finite is an alarm at once.
+    A score that is not finite starts an alarm at once.
     """
 
-    def __init__(
-        self, normal: Normal, stride: int, margin: float = MARGIN, release: float = RELEASE, after: int = 1
-    ) -> None:
-        """`stride`: from window to window, in samples. `after`: how many windows in a row make an alarm."""
+    def __init__(self, normal: Normal, stride: int, margin: float, release: float = RELEASE, after: int = 1) -> None:
+        """`stride`: from one window to the next, in samples. `margin`: threshold ÷ highest expected score.
+
+        `release`: part of the threshold below which an alarm ends. `after`: how many windows in a row start an alarm.
+        """
         self.threshold = margin * normal.highest[min(stride, len(normal.highest)) - 1]
         self._normal = normal
         self._weight = _weight(stride)
@@ -111,7 +111,7 @@ class Alarm:
         return self.judge_score(float(self._normal.scores(np.asarray(errors)[None])[0]))
 
     def judge_score(self, score: float) -> Verdict:
-        """Judge the next window by its score, as `Normal.scores` gives it for many at once."""
+        """Judge the next window by its score, as returned by `Normal.scores`."""
         was_on = self._on
         if math.isfinite(score):
             self._smoothed += self._weight * (min(score, CAP * self.threshold) - self._smoothed)
@@ -124,7 +124,7 @@ class Alarm:
 
 
 def _weight(stride: int) -> float:
-    """Return the weight of a window, so that smoothing takes the same time at any stride."""
+    """Return the weight of a window with which smoothing takes the same time at any stride."""
     return 1 - (1 - SMOOTHING) ** stride
 
 
@@ -134,9 +134,9 @@ def _smoothed(scores: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
 
 
 def _optimism(windows: NDArray[np.float64], code_size: int, floor: float) -> float:
-    """Return how many times higher the errors of unseen windows get than those of windows trained on.
+    """Return how many times higher the errors of unseen windows get than those of training windows.
 
-    `floor` (an error in normalised units) is what the autoencoder reaches: errors far below mean nothing.
+    `floor`: the autoencoder's own error, in normalised units; differences far below it do not count.
     """
     n, n_steps, _ = windows.shape
     spread = windows.std(axis=(0, 1))
@@ -145,7 +145,7 @@ def _optimism(windows: NDArray[np.float64], code_size: int, floor: float) -> flo
     unseen = np.zeros(n)
     for block in np.array_split(np.arange(n), FOLDS):
         if len(block):
-            away = (np.arange(n) <= block[0] - n_steps) | (np.arange(n) >= block[-1] + n_steps)  # none overlaps
+            away = (np.arange(n) <= block[0] - n_steps) | (np.arange(n) >= block[-1] + n_steps)  # no overlap
             if away.any():
                 unseen[block] = Components(flat[away], code_size).squares(flat[block]).mean(axis=1)
     return max(1.0, float((_smoothed(unseen, 1).max() + floor) / (_smoothed(seen, 1).max() + floor)))

@@ -1,7 +1,7 @@
 """The model: an LSTM autoencoder that rebuilds windows of parallel streams.
 
-Trained on normal windows only, it rebuilds those well and others badly: the reconstruction error is the
-score of a window (Malhotra et al., "LSTM-based Encoder-Decoder for Multi-sensor Anomaly Detection", 2016).
+Trained on normal windows only, it rebuilds them well and others badly: a window's score is its reconstruction
+error (Malhotra et al., "LSTM-based Encoder-Decoder for Multi-sensor Anomaly Detection", 2016).
 Arrays in, arrays out: windows have the shape (n_windows, n_steps, n_streams), the oldest step first.
 """
 
@@ -21,9 +21,9 @@ CODE = 8  # numbers between the two LSTMs
 LARGEST_CODE = 128  # of the linear path: keeps the cost of a window linear in its size
 LEAST_SPREAD = 1e-3  # of a principal component, relative to the largest, to count as one
 LARGEST_BATCH = 16
-STEPS = 30  # of training in an epoch, at least: fewer windows make smaller batches, not less training
+STEPS = 30  # training steps in an epoch, at least: fewer windows mean smaller batches, not less training
 LEARNING_RATE = 0.03
-REPAIRS = 3  # passes of replacing a stream by its reconstruction
+REPAIRS = 3  # times that a stream is replaced by its reconstruction
 CHUNK = 1024  # windows scored at once: bounds the memory
 
 
@@ -34,8 +34,8 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     it normalises inside. Two paths add up to the reconstruction, and neither has a bounded output:
 
     - an LSTM encoder-decoder sees the window less its mean, the shape of what happens;
-    - a linear bottleneck sees the whole window. What is linear in a signal it learns quickly and exactly,
-      which leaves the LSTM the rest, and it extrapolates when a stream drifts out of the trained range.
+    - a linear bottleneck sees the whole window. It learns the linear part of a signal quickly and exactly,
+      leaves the rest to the LSTM, and extrapolates when a stream drifts out of the trained range.
 
     All layers are stock Keras with fixed names: the architecture's JSON is the same for every training.
     `seed` decides the first weights (it seeds Python, NumPy and TensorFlow).
@@ -50,7 +50,7 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
     code = layers.Dense(CODE, activation="tanh", name="code")(code)
     code = layers.RepeatVector(n_steps, name="repeat")(code)
     shape = layers.LSTM(UNITS, return_sequences=True, name="decoder")(code)
-    # Both paths are silent at first, so that neither has to unlearn what it never knew.
+    # Both paths return zero at first, so that neither has anything to unlearn.
     shape = layers.Dense(n_streams, kernel_initializer="zeros", name="decoded")(shape)
 
     linear = layers.Flatten(name="flatten")(normal)
@@ -66,7 +66,7 @@ def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
 def code_size(n_steps: int, n_streams: int) -> int:
     """Return the size of the linear bottleneck.
 
-    Two fifths of the window's numbers: enough for the rhythms of each stream, too few to copy them.
+    Two fifths of the window's numbers: enough for the rhythm of each stream, too few to copy it.
     """
     return min(LARGEST_CODE, max(1, 2 * n_steps * n_streams // 5))
 
@@ -83,8 +83,8 @@ def fit(
 
     `windows` are real numbers of shape (n, n_steps, n_streams). They give each stream's mean and standard
     deviation, which become part of the model; the loss is the MSE of the normalised windows. A stream that
-    never changes has nothing to divide by and keeps its own unit, and so does one that changes by less than
-    float32 resolves. (Standard deviations below 1e-7 count as 1e-7: Keras's own bound.)
+    never changes keeps its own unit, and so does one that changes by less than float32 resolves. (Standard
+    deviations below 1e-7 count as 1e-7: Keras's own bound.)
 
     Undertraining is what limits the usual recipe (Adam 1e-3): in ten epochs its steps are too small. Hence
     steps thirty times as large, a cosine decay that lets the last ones settle (Loshchilov and Hutter, "SGDR",
@@ -92,7 +92,7 @@ def fit(
     training recurrent neural networks", 2013).
 
     `seed` decides the order of the windows; `verbose` is Keras's. The same seeds, windows and machine give
-    the same weights. Raises ValueError if `windows` do not fit the model, are none, or are not finite.
+    the same weights. Raises ValueError if there are no windows, or they do not fit the model or are not finite.
     """
     x = _as_windows(model.input_shape, windows)
     if not len(x) or not np.isfinite(x).all():
@@ -117,10 +117,10 @@ def fit(
 
 
 def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> None:
-    """Let the linear code begin as the windows' principal components, each with a standard deviation of one.
+    """Initialise the linear code to the windows' principal components, each with a standard deviation of one.
 
-    From such a code the decoder learns in a few steps also what varies little, while from a random one the large
-    rhythms of a window hide its small ones from gradient descent (LeCun et al., "Efficient BackProp", 1998).
+    From this code the decoder also learns small variations in a few steps; from a random one, the large rhythms of a
+    window hide the small ones from gradient descent (LeCun et al., "Efficient BackProp", 1998).
     """
     flat = normal.reshape(len(normal), -1).astype(np.float64)
     components = Components(flat, code.units)
@@ -128,19 +128,19 @@ def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> Non
     spread = components.spread
     largest = spread.max(initial=0)
     if largest > 0:
-        # What hardly varies is no rhythm but rounding, and an anomaly would be blown up in its direction.
+        # A component that hardly varies is rounding, not rhythm; scaling it up would blow up anomalies along it.
         kernel[:, : len(spread)] = components.basis / np.where(spread >= LEAST_SPREAD * largest, spread, largest)
     code.set_weights([kernel, -components.mean @ kernel])
 
 
 class Scorer:
-    """Scores windows by their reconstruction error; make it after training, of a model that stays as it is.
+    """Scores windows by their reconstruction error. The model must not be trained further afterwards.
 
     `model` is any Keras model that returns float32 windows of the shape it takes, (n, n_steps, n_streams).
     """
 
     def __init__(self, model: keras.Model) -> None:
-        self._shape: tuple[int | None, ...] = model.input_shape  # Keras takes its time to look it up
+        self._shape: tuple[int | None, ...] = model.input_shape  # looked up once: it is slow in Keras
         normalise, rebuild = _parts(model)
 
         def errors(x: tf.Tensor) -> tf.Tensor:
@@ -160,8 +160,8 @@ class Scorer:
                 copies = tf.where(own, rebuild(copies), copies)
             return errors(copies)
 
-        # With fixed signatures they are traced once, the first for any number of windows; and at once, since a call
-        # of what is traced already looks for no other signature, which takes as long as to score a window.
+        # Traced now and once, the first for any number of windows: calling a concrete function skips the search for
+        # a matching signature, which takes as long as scoring a window.
         windows = tf.TensorSpec(self._shape, tf.float32)
         self._score = tf.function(score, input_signature=[windows]).get_concrete_function()
         self._repair = tf.function(repair, input_signature=[tf.TensorSpec((1, *self._shape[1:]), tf.float32)])
@@ -181,11 +181,11 @@ class Scorer:
         return np.concatenate(mse), np.concatenate(per_stream)
 
     def repaired(self, window: ArrayLike) -> NDArray[np.float64]:
-        """Return the errors that are left when one stream is replaced by its reconstruction, for each stream.
+        """Return, for each stream, the errors that are left when it is replaced by its reconstruction.
 
-        `window` has the shape (n_steps, n_streams). Row i, column j of the result, shape (n_streams, n_streams),
-        is the error of stream j, as in `score`, once stream i is repaired: the streams that belong together
-        are then rebuilt well, if it was stream i that did not belong.
+        `window` has the shape (n_steps, n_streams). Row i, column j of the result, shape (n_streams, n_streams), is
+        the error of stream j, as in `score`, once stream i is repaired. If only stream i was wrong, the others are
+        then rebuilt well.
         """
         left: NDArray[np.float64] = self._repair(_as_windows(self._shape, np.asarray(window)[None])).numpy()
         return left

@@ -1,4 +1,4 @@
-"""From windows to a trained model, and with that from windows to findings."""
+"""Trains a model on windows, and examines windows with a trained model."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from node.errors import UserError
+
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.alarm import MARGIN, Alarm, Normal, Verdict, learn
+from anomaly.alarm import Alarm, Normal, Verdict, learn
 from anomaly.autoencoder import Scorer, build, code_size, fit
 from anomaly.blame import Blame, blame
 from anomaly.windows import Window
 
-LARGEST_SPREAD = 1e19  # standard deviation, whose square Keras keeps as float32
+LARGEST_SPREAD = 1e19  # standard deviation; Keras keeps its square as float32
 
 
 class Finding(NamedTuple):
-    """What is found in a window: its MSE, its streams' errors, shape (n_streams,), and what follows from them.
+    """The result for a window: its MSE, its streams' errors, float64 of shape (n_streams,), verdict and blame.
 
-    `verdict` is None if the model came without error statistics. `blame` is for the stream that a present
-    anomaly began with, None if there is no anomaly or no single stream.
+    `verdict` is None if the model came without error statistics. `blame` names the stream that started the present
+    anomaly; it is None if there is no anomaly or no single stream to blame.
     """
 
     window: Window
@@ -32,20 +34,21 @@ class Finding(NamedTuple):
     blame: Blame | None
 
 
-class BadStream(ValueError):
-    """A stream cannot be learned; the text says why and what to do."""
+class BadStream(UserError):
+    """A stream cannot be learned."""
 
 
-class BadMetadata(ValueError):
-    """What a model's metadata say of normal errors cannot be used; the text says what to do."""
+class BadMetadata(UserError):
+    """A model's metadata do not fit the model."""
 
 
 def train(
     windows: NDArray[np.float32], streams: Sequence[str], epochs: int, verbose: int | str = 0
 ) -> tuple[keras.Model, dict[str, Any]]:
-    """Train a model on normal windows of `streams`; return it and the metadata to save with it.
+    """Train a model on normal windows; return it and the metadata to save with it.
 
-    The arguments are those of `autoencoder.fit`. Raises BadStream.
+    `windows`: finite float32 of shape (n, n_steps, n_streams), in order of time. `streams`: the streams' names.
+    `verbose`: Keras's. Raises BadStream if a stream varies too much for float32.
     """
     _, n_steps, n_streams = windows.shape
     for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):
@@ -61,14 +64,15 @@ def train(
 
 
 class Detector:
-    """Scores windows in the order in which they come, and keeps watch over the alarm."""
+    """Scores windows in order of time and runs the alarm."""
 
     def __init__(
-        self, model: keras.Model, metadata: dict[str, Any], stride: int, margin: float = MARGIN, after: int = 1
+        self, model: keras.Model, metadata: dict[str, Any], stride: int, margin: float, after: int = 1
     ) -> None:
-        """`metadata` come from `train`; without them there is no alarm. The numbers are those of `Alarm`.
+        """`metadata` come from `train`; without error statistics in them there is no alarm.
 
-        Raises BadMetadata.
+        `stride`: from one window to the next, in samples. `margin`: the threshold divided by the highest score
+        expected of normal windows. `after`: how many windows in a row start an alarm. Raises BadMetadata.
         """
         n_streams = model.input_shape[2]
         if "streams" in metadata and not _are_names(metadata["streams"], n_streams):
@@ -85,11 +89,11 @@ class Detector:
 
     @property
     def threshold(self) -> float | None:
-        """The score above which an alarm begins, None if there is no alarm."""
+        """The score above which an alarm starts, None if there are no alarms."""
         return self._alarm.threshold if self._alarm else None
 
     def examine(self, windows: Sequence[Window]) -> list[Finding]:
-        """Return a finding for each window; all of them are scored at once."""
+        """Return the finding for each window; they are scored in one batch."""
         # Joined, then parted: np.stack takes three times as long for many small arrays.
         values = np.concatenate([window.values for window in windows]).reshape(len(windows), *windows[0].values.shape)
         mse, errors = self._scorer.score(values)

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROUNDS = 6
-SPARE = 8  # more components than wanted while they are looked for
+SPARE = 8  # additional components during the iteration
 
 
 class Components:
     """The first `count` principal components of `data`, shape (n, n_numbers)."""
 
     def __init__(self, data: NDArray[np.float64], count: int) -> None:
-        """Found by subspace iteration from a fixed start (Halko, Martinsson and Tropp, 2011): cheap for wide data."""
+        """Uses subspace iteration from a fixed start (Halko, Martinsson and Tropp, 2011): cheap for wide data."""
         self.mean = data.mean(axis=0)
         centred = data - self.mean
         width = min(count + SPARE, *data.shape)

@@ -1,4 +1,4 @@
-"""Findings in words, for people and scripts, and as a message, for other nodes."""
+"""Findings as text, for people and scripts, and as messages, for other nodes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,15 @@ from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
 
 
+def opening(threshold: float | None, model_file: str) -> str:
+    """Return the line that precedes all others: the threshold of the alarm, or why there is no alarm."""
+    if threshold is None:
+        return f"no alarms: {model_file} holds no error statistics of normal windows; train a model with ./train.sh"
+    return f"an alarm starts when the score exceeds {threshold:.2f}; in training it was about 1"
+
+
 def lines(found: Iterable[Finding], streams: Sequence[str]) -> Iterator[str]:
-    """Yield the line for each window, and after it that for an alarm that changes with it."""
+    """Yield a line for each window, followed by one for an alarm that starts or ends with it."""
     for finding in found:
         yield describe(finding)
         if line := announce(finding, streams):
@@ -19,7 +26,7 @@ def lines(found: Iterable[Finding], streams: Sequence[str]) -> Iterator[str]:
 
 
 def describe(finding: Finding) -> str:
-    """Return the line for a window: time and numbers of its samples, its error, its score if there is one."""
+    """Return a window's line: time and numbers of its samples, its error, its score if there is one."""
     window, verdict = finding.window, finding.verdict
     first = window.number - len(window.values) + 1
     score = f"  score = {verdict.score:.2f}" if verdict else ""
@@ -29,7 +36,7 @@ def describe(finding: Finding) -> str:
 
 
 def announce(finding: Finding, streams: Sequence[str]) -> str | None:
-    """Return the line for an alarm that goes on or off with this window, None if it does neither."""
+    """Return the line for an alarm that starts or ends with this window, None if it does neither."""
     verdict = finding.verdict
     if verdict is None or not verdict.changed:
         return None
@@ -42,7 +49,7 @@ def announce(finding: Finding, streams: Sequence[str]) -> str | None:
 
 
 def message(finding: Finding, streams: Sequence[str], threshold: float | None) -> AnomalyScorePB:
-    """Return the message for a window."""
+    """Return a window's message; `threshold` is that of the score, None if there is no alarm."""
     pb = AnomalyScorePB(
         timestamp=finding.window.timestamp,
         sample=finding.window.number,
@@ -68,5 +75,5 @@ def _time(timestamp: int) -> str:
 
 @lru_cache(maxsize=16)
 def _second(timestamp: int) -> str:
-    """Return a second's time; the windows of a fast stream share it."""
+    """Return a second as local time; cached, because the windows of a fast stream share it."""
     return datetime.fromtimestamp(timestamp).isoformat(" ")

@@ -1,7 +1,7 @@
-"""Trains an autoencoder with each epoch as one compiled graph: several times as fast as Keras's own `fit`.
+"""Trains an autoencoder with each epoch as one compiled graph, several times as fast as Keras's own `fit`.
 
-Two things make it fast, and neither changes the mathematics. An epoch is one call into TensorFlow, not one for
-each batch; and on a CPU an LSTM runs as one operation, not as a loop of many small ones for each time step.
+Two things make it fast, and neither changes the mathematics: an epoch is one call into TensorFlow instead of one per
+batch, and on a CPU an LSTM is one operation instead of a loop of many small ones per time step.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ def train(
     seed: int,
     verbose: int | str,
 ) -> list[float]:
-    """Teach `model` to return `windows` as they are, and return each epoch's MSE.
+    """Train `model` to reproduce `windows`, and return each epoch's MSE.
 
-    `windows` are finite and of the shape that the model takes; `seed` decides their order in each epoch, and
-    `verbose` is that of Keras's `fit`. The model has only stock layers without random or moving parts.
+    `windows` are finite and have the shape that the model takes. `seed` decides their order in each epoch; `verbose`
+    is that of Keras's `fit`. The model must not have layers that draw random numbers or keep a state.
     """
     twin = fused(model)
     optimizer.build(twin.trainable_variables)
@@ -46,7 +46,7 @@ def train(
 
 
 def fused(model: keras.Model) -> keras.Model:
-    """Return a copy of `model` that computes the same, several times as fast on a CPU if it has LSTMs."""
+    """Return a copy of `model` that computes the same, on a CPU several times as fast if it has LSTMs."""
     kind = None if tf.config.list_physical_devices("GPU") else _fused
     twin = keras.models.clone_model(model, clone_function=kind)
     twin.set_weights(model.get_weights())
@@ -56,7 +56,7 @@ def fused(model: keras.Model) -> keras.Model:
 def _epoch(
     model: keras.Model, optimizer: keras.Optimizer, windows: tf.Tensor, batch_size: int
 ) -> tf.types.experimental.PolymorphicFunction:
-    """Return a function that trains on all windows once, in the order that it is given, and returns the MSE."""
+    """Return a function that trains on all windows once, in the given order, and returns the MSE."""
     variables = model.trainable_variables
 
     def epoch(order: tf.Tensor) -> tf.Tensor:
@@ -79,15 +79,15 @@ _USUAL = {
     "return_state": False,
     "go_backwards": False,
     "stateful": False,
-}  # what an LSTM has to be to become a fused one
+}  # the configuration that the fused operation implements
 
 
 class _FusedLSTM(layers.LSTM):  # type: ignore[misc]  # Keras has no types
     """Keras's LSTM, with the same weights, as one operation for all time steps.
 
     The operation implements Graves's LSTM ("Generating Sequences With Recurrent Neural Networks", 2013); without
-    peepholes, cell clipping and an added forget bias that is Keras's default LSTM. (Its successor, BlockLSTMV2,
-    has the forward pass of another order of gates than its gradient, up to TensorFlow 2.21 at least.)
+    peepholes, cell clipping and forget bias, that is Keras's default LSTM. (Its successor, BlockLSTMV2, orders the
+    gates differently in the forward pass and in the gradient, up to TensorFlow 2.21 at least.)
     """
 
     def call(
@@ -113,7 +113,7 @@ class _FusedLSTM(layers.LSTM):  # type: ignore[misc]  # Keras has no types
 
 
 def _fused(layer: keras.Layer) -> keras.Layer:
-    """Return a copy of `layer`: an LSTM becomes a fused one, if it is one that the operation implements."""
+    """Return a copy of `layer`; an LSTM that the operation implements becomes a fused one."""
     config = layer.get_config()
     can_be = type(layer) is layers.LSTM and all(config[key] == value for key, value in _USUAL.items())
     return (_FusedLSTM if can_be else type(layer)).from_config(config)

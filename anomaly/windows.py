@@ -1,23 +1,33 @@
-"""Samples → windows, the arrays that the autoencoder sees."""
+"""Cuts samples into windows, the arrays that the autoencoder works on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from node.errors import UserError
 
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.samples import Sample
+from streams.samples import Sample
 
 ROWS = 1000  # of an array: long enough that starting a new one costs little
+MOST_GAPS = 10  # in a row without a window between them, until that is logged
+
+log = logging.getLogger(__name__)
+
+
+class NoWindow(UserError):
+    """The samples hold no window without a gap."""
 
 
 class Window(NamedTuple):
     """Consecutive samples without a gap: `values` is float32 of shape (n_steps, n_streams), not to be written to.
 
-    `number` and `timestamp` (microseconds since the epoch) are those of the last sample; the first sample
-    that ever came has number 1. `after_gap`: whether it is the first window after a gap.
+    `number` and `timestamp` (microseconds since the epoch) are those of its last sample; samples are numbered from 1.
+    `after_gap`: whether this is the first window after a gap.
     """
 
     number: int
@@ -27,7 +37,7 @@ class Window(NamedTuple):
 
 
 class WindowBuilder:
-    """Cuts samples into windows of `n_steps` that follow each other by `stride`; none has a gap in it."""
+    """Cuts samples into windows of `n_steps` samples, one every `stride` samples; none spans a gap."""
 
     def __init__(self, n_steps: int, stride: int) -> None:
         self.gaps = 0
@@ -40,7 +50,7 @@ class WindowBuilder:
         self._after_gap = False
 
     def add(self, sample: Sample) -> Window | None:
-        """Take the next sample; return the window that it completes, if any."""
+        """Add the next sample; return the window that it completes, if any."""
         self._number += 1
         if sample.after_gap:
             self.gaps += 1
@@ -66,9 +76,32 @@ class WindowBuilder:
         self._count += 1
 
 
-def windows(samples: Iterable[Sample], n_steps: int) -> tuple[NDArray[np.float32], int]:
-    """Return all sliding windows of `samples` as float32 of shape (n_windows, n_steps, n_streams), and the gaps."""
+def cut(lots: Iterable[Iterable[Sample]], n_steps: int, stride: int) -> Iterator[list[Window]]:
+    """Yield the windows that each lot of samples completes, if any. Raises NoWindow if there was none at the end."""
+    builder = WindowBuilder(n_steps, stride)
+    gaps = 0  # when the last window was complete
+    any_window = False
+    for samples in lots:
+        if windows := [window for sample in samples if (window := builder.add(sample))]:
+            any_window, gaps = True, builder.gaps
+            yield windows
+        elif builder.gaps - gaps >= MOST_GAPS:
+            log.warning(
+                "no %d samples in a row without a gap: stop a second publisher, raise max_gap in Gravity.ini if "
+                "messages get lost, or raise tolerance if the streams' timestamps differ",
+                n_steps,
+            )
+    if not any_window:
+        raise NoWindow(f"the data ended without {n_steps} samples in a row")
+
+
+def sliding(samples: Iterable[Sample], n_steps: int) -> tuple[NDArray[np.float32], int]:
+    """Return all sliding windows, float32 of shape (n_windows, n_steps, n_streams), and the number of gaps.
+
+    Raises NoWindow if there is no window.
+    """
     builder = WindowBuilder(n_steps, stride=1)
     values = [window.values for sample in samples if (window := builder.add(sample))]
-    n_streams = values[0].shape[1] if values else 0
-    return np.array(values, dtype=np.float32).reshape(len(values), n_steps, n_streams), builder.gaps
+    if not values:
+        raise NoWindow(f"the samples, with {builder.gaps} gaps, hold no {n_steps} in a row; train on more")
+    return np.array(values, dtype=np.float32), builder.gaps

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from node.settings import DEFAULTS
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,8 @@ from anomaly.autoencoder import Scorer, build, code_size, fit
 from anomaly.linear import Components
 
 Array = NDArray[np.float64]
+
+MARGIN = float(DEFAULTS["alarm_margin"])
 
 
 class Detector(NamedTuple):

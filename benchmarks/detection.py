@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from anomaly.alarm import Alarm
 from anomaly.blame import blame
-from anomaly.points import Point
-from anomaly.samples import Sample, SampleAssembler
 from anomaly.windows import Window, WindowBuilder
 from benchmarks import contenders
-from benchmarks.contenders import Detector
+from benchmarks.contenders import MARGIN, Detector
 from benchmarks.report import Row, describe, table, write_json
+from streams.points import Point
+from streams.samples import Sample, SampleAssembler
 
 N_STEPS = 20
 STEP = 0.05  # growth of a phase a sample
@@ -132,7 +132,7 @@ class Found(NamedTuple):
 def detect(case: Case, detector: Detector, change: Change, start: float, random: np.random.Generator) -> Found:
     """Return what is found of a change."""
     windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
-    alarm = Alarm(detector.normal, stride=1)
+    alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
     errors = detector.errors(windows)
     # What is filled in before a change may know of it: two points after a gap are looked at.
     begin = BEFORE - MAX_GAP - 1 if case.lost else BEFORE
@@ -148,7 +148,7 @@ def detect(case: Case, detector: Detector, change: Change, start: float, random:
 def false_alarms(case: Case, detector: Detector, start: float, random: np.random.Generator) -> int:
     """Return how many alarms begin in an hour without a change."""
     windows, _ = cut(case, values(case, start, CLEAN, None, random), random)
-    alarm = Alarm(detector.normal, stride=1)
+    alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
     verdicts = [alarm.judge(errors) for errors in detector.errors(windows)]
     return sum(verdict.alarm and verdict.changed for verdict in verdicts)
 

@@ -32,20 +32,25 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from anomaly import model_files, points, report
+from anomaly import model_files, report
 from anomaly.autoencoder import Scorer, build
 from anomaly.detector import Detector
+from anomaly.windows import cut
+from benchmarks.contenders import MARGIN
 from benchmarks.detector_cluster import PROJECT, Cluster, environment, write_settings
 from benchmarks.report import Row, describe, median, ratio, table, write_json
-from cluster.arrivals import Arrivals
-from cluster.streams import StreamReader
+from streams import points
+from streams.reader import StreamReader
 
 from gravity import GravityDataProduct
+
+Arrivals = SimpleQueue[list[GravityDataProduct]]
 
 N_STEPS = 20
 BATCHES = (1, 256, 1024)
@@ -130,11 +135,11 @@ def products(samples: np.ndarray) -> list[GravityDataProduct]:
 
 def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps: int, stride: int) -> float:
     """Do with what has arrived all that AnomalyDetector.py does but sending; return the seconds it took."""
-    reader = StreamReader(arrived, lateness=1.0, max_gap=2)
+    reader = StreamReader(arrived, lateness=1.0, max_gap=2, tolerance=0)
     out = io.StringIO()
     product = GravityDataProduct("AnomalyScore")
     start = time.perf_counter()
-    for found in map(watch.examine, reader.windows(tuple(streams), n_steps, stride)):
+    for found in map(watch.examine, cut(reader.samples(tuple(streams)), n_steps, stride)):
         print("\n".join(report.lines(found, streams)), file=out)
         for finding in found:
             product.data = report.message(finding, streams, watch.threshold)
@@ -144,10 +149,12 @@ def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps:
 
 def queue(made: Sequence[GravityDataProduct]) -> Arrivals:
     """Return a queue with data products in the portions of a subscriber that has a backlog."""
-    arrived = Arrivals()
+    arrived: Arrivals = SimpleQueue()
     for first in range(0, len(made), CALLBACK):
         arrived.put(list(made[first : first + CALLBACK]))
-    arrived.put(None)
+    end = GravityDataProduct("AutoencoderExample")
+    end.data = points.end_message(tuple({points.decode(product.data).name for product in made}))
+    arrived.put([end])
     return arrived
 
 
@@ -156,7 +163,7 @@ def through(
 ) -> float:
     """Return the median of the seconds that data products take through the pipeline."""
     _, n_steps, n_streams = model.input_shape
-    watch = Detector(model, metadata, stride)
+    watch = Detector(model, metadata, stride, MARGIN)
     run = partial(examine, watch, stream_names(n_streams))
     run(queue(made), n_steps, stride)  # traces the model
     gc.freeze()  # as the node does

@@ -14,7 +14,7 @@ import math
 import sys
 import time
 
-from anomaly import points
+from streams import points
 
 from gravity import GravityDataProduct, GravityNode, gravity
 

@@ -57,7 +57,7 @@ def read(file: Path) -> Run:
 
 def alarms(detector: Detector, windows: NDArray[np.float64]) -> Flags:
     """Return for each row after the training rows whether there is an alarm; `windows` end with these rows."""
-    alarm = Alarm(detector.normal, stride=1)
+    alarm = Alarm(detector.normal, stride=1, margin=contenders.MARGIN)
     return np.array([alarm.judge(errors).alarm for errors in detector.errors(windows)])
 
 

@@ -86,7 +86,7 @@ class Folder:
         self.port = free_port()
         self.mark = uuid.uuid4().hex
         self._programs: list[Program] = []
-        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "cluster"):
+        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "launch", "node", "streams"):
             (path / name).symlink_to(PROJECT / name)
         for name in ("model.json", "model.json.h5"):
             (path / name).write_bytes((PROJECT / name).read_bytes())
@@ -121,7 +121,7 @@ class Folder:
 
     def cluster(self, mode: str, *arguments: str) -> Program:
         """Start what train.sh and detect.sh run once the environment is ready."""
-        return self.run(sys.executable, "-E", "-m", "cluster", mode, *arguments)
+        return self.run(sys.executable, "-E", "-m", "launch", mode, *arguments)
 
     def processes(self) -> list[int]:
         """Return the ids of all living processes that this folder's programs are or have started."""

@@ -29,7 +29,7 @@ def test_the_alarm_goes_on_above_the_threshold_and_off_well_below_it():
 
 
 def test_each_stream_counts_relative_to_its_own_errors():
-    alarm = Alarm(NORMAL, stride=1000)
+    alarm = Alarm(NORMAL, stride=1000, margin=2.5)
     assert not alarm.judge([1, 0.9 * 100 * alarm.threshold]).alarm
     assert alarm.judge([1, 1.1 * 100 * alarm.threshold]).alarm
 
@@ -40,14 +40,14 @@ def test_an_alarm_can_be_told_to_wait_for_more_windows():
 
 
 def test_smoothing_takes_the_same_time_at_any_stride():
-    by_one, by_five = Alarm(NORMAL, 1), Alarm(NORMAL, 5)
+    by_one, by_five = Alarm(NORMAL, 1, 2.5), Alarm(NORMAL, 5, 2.5)
     for _ in range(10):
         fine = [by_one.judge([3.0, 0]) for _ in range(5)][-1]
         assert fine.score == pytest.approx(by_five.judge([3.0, 0]).score)
 
 
 def test_an_alarm_ends_soon_after_the_anomaly_however_high_its_errors_were():
-    alarm = Alarm(NORMAL, 1)
+    alarm = Alarm(NORMAL, 1, 2.5)
     told = states(alarm, [1] * 5 + [1e12] * 50 + [1] * 60)
     assert told.count("A") == 1 and told.index("A") == 5
     assert 55 < told.index("N") < 95
@@ -55,7 +55,7 @@ def test_an_alarm_ends_soon_after_the_anomaly_however_high_its_errors_were():
 
 @pytest.mark.parametrize("error", [math.nan, math.inf])
 def test_a_score_that_is_not_finite_is_an_alarm_at_once(error: float):
-    alarm = Alarm(NORMAL, 1, after=5)
+    alarm = Alarm(NORMAL, 1, 2.5, after=5)
     assert states(alarm, [1, 1, error, error, 1, 1]) == "nnAaNn"
 
 
@@ -64,7 +64,7 @@ def test_normal_windows_like_those_of_training_raise_no_alarm(stride: int):
     training = windows(2000, 1)
     errors = np.random.default_rng(0).exponential(size=(len(training), 4)) * [1, 10, 1e-6, 1e6]
     normal = learn(training, errors, 32)
-    alarm = Alarm(normal, stride)
+    alarm = Alarm(normal, stride, 2.5)
     np.testing.assert_allclose(normal.typical, errors.mean(axis=0).clip(0.01 * errors.mean()))
     assert not any(alarm.judge(e).alarm for e in errors[::stride])
 
@@ -90,7 +90,7 @@ def test_hardly_any_windows_are_enough_to_learn_from(count: int):
 def test_errors_of_zero_can_be_learned_from():
     normal = learn(np.zeros((100, 20, 2)), np.zeros((100, 2)), 16)
     assert all(t > 0 for t in normal.typical)
-    assert Alarm(normal, 1).judge([1e-3, 0]).alarm
+    assert Alarm(normal, 1, 2.5).judge([1e-3, 0]).alarm
 
 
 def test_the_statistics_survive_json():

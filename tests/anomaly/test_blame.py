@@ -44,7 +44,7 @@ def test_a_trained_model_names_the_stream_that_breaks_away(n_streams: int):
     model, metadata = train(values.astype(np.float32), streams, epochs=3)
     named = []
     for culprit in range(n_streams):
-        detector = Detector(model, metadata, stride=1)
+        detector = Detector(model, metadata, stride=1, margin=2.5)
         broken = phases[:400].copy()
         broken[200:, culprit] += 0.3
         cut = np.lib.stride_tricks.sliding_window_view(np.sin(broken), 20, axis=0).transpose(0, 2, 1)

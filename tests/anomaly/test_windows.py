@@ -3,8 +3,8 @@ from collections.abc import Collection
 import numpy as np
 import pytest
 
-from anomaly.samples import Sample
-from anomaly.windows import WindowBuilder, windows
+from anomaly.windows import NoWindow, WindowBuilder, cut, sliding
+from streams.samples import Sample
 
 
 def samples(count: int, after_gap: Collection[int] = ()) -> list[Sample]:
@@ -36,7 +36,27 @@ def test_no_window_spans_a_gap(stride: int, gap: int):
 
 
 def test_training_windows_are_all_sliding_windows_without_a_gap():
-    values, gaps = windows(samples(50, {31}), 20)
-    assert values.shape == (12, 20, 2) and gaps == 1
-    empty, _ = windows(samples(5), 20)
-    assert len(empty) == 0
+    values, gaps = sliding(samples(50, {31}), 20)
+    assert values.shape == (12, 20, 2) and values.dtype == np.float32 and gaps == 1
+    with pytest.raises(NoWindow, match="the samples, with 0 gaps, hold no 20 in a row; train on more"):
+        sliding(samples(5), 20)
+
+
+def test_all_windows_of_a_lot_come_at_once():
+    everything = samples(30)
+    lots = [everything[:4], *([sample] for sample in everything[4:7]), everything[7:]]
+    assert [[window.number for window in windows] for windows in cut(lots, 5, 1)] == [
+        [5], [6], [7], list(range(8, 31))
+    ]  # fmt: skip
+
+
+def test_samples_that_are_too_irregular_for_a_window_are_logged(caplog: pytest.LogCaptureFixture):
+    everything = samples(400, set(range(41, 300, 2)))
+    numbers = [window.number for windows in cut(([sample] for sample in everything), 20, 1) for window in windows]
+    assert numbers == [*range(20, 41), *range(318, 401)]
+    assert caplog.messages[0].startswith("no 20 samples in a row without a gap: stop a second publisher")
+
+
+def test_data_that_end_without_a_window_are_an_error():
+    with pytest.raises(NoWindow, match="the data ended without 20 samples in a row"):
+        list(cut([samples(19)], 20, 1))

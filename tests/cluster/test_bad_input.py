@@ -1,4 +1,4 @@
-"""What goes wrong is said in one line: what, where, and what to do next."""
+"""An error is one line: what is wrong, where, and what to do next."""
 
 import re
 import socket
@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from anomaly import points
-from anomaly.DataPoint_pb2 import DataPointPB
+from streams import points
+from streams.DataPoint_pb2 import DataPointPB
 from tests.support import Folder, Program
 
 
@@ -49,13 +49,13 @@ def test_a_missing_or_unreadable_ini(folder: Folder, script: str):
     ini = folder.path / "Gravity.ini"
     ini.unlink()
     arguments = ("train",) if script.startswith("Anomaly") else ()
-    assert "Gravity.ini cannot be read (No such file" in one_line(folder.node(script, *arguments))
+    assert "Gravity.ini (No such file" in one_line(folder.node(script, *arguments))
     assert "Gravity.ini is missing" in one_line(folder.cluster("train"))
     ini.mkdir()
-    assert "Gravity.ini cannot be read (Is a directory" in one_line(folder.node(script, *arguments))
+    assert "Gravity.ini (Is a directory" in one_line(folder.node(script, *arguments))
 
 
-def test_a_malformed_ini_is_told_with_its_line(folder: Folder):
+def test_a_malformed_ini_is_reported_with_its_line(folder: Folder):
     ini = folder.path / "Gravity.ini"
     lines = ini.read_text().splitlines()
     number = lines.index("increment1 = 0.05") + 1
@@ -75,7 +75,10 @@ def test_a_malformed_ini_is_told_with_its_line(folder: Folder):
         ("training_epochs", "0", "a whole number, 1 or more"),
         ("lateness", "0", "a number above 0"),
         ("lateness", "inf", "a number above 0"),
+        ("tolerance", "-1", "auto or a number, 0 or more"),
+        ("tolerance", "automatic", "auto or a number, 0 or more"),
         ("model_file", '""', "some text"),
+        ("model_file", '"nowhere/model.json"', "a file in a folder that can be written to"),
         ("subscription_name", '""', "some text"),
     ],
 )
@@ -95,9 +98,9 @@ def test_a_value_of_the_publisher_out_of_range(folder: Folder, key: str, value: 
     assert f"{key} = {value!r}, but it must be a number" in one_line(folder.node("DataPublisher.py"))
 
 
-def test_no_directory_is_said_again_and_again(folder: Folder):
+def test_a_node_waits_for_a_directory(folder: Folder):
     publisher = folder.node("DataPublisher.py")
-    publisher.prints("no Service Directory answers at tcp://localhost", 20)
+    publisher.prints(r"warning\] no Service Directory answers at tcp://localhost.*; retrying", 20)
     folder.directory()
     publisher.prints("publishing")
 
@@ -129,7 +132,7 @@ def test_a_port_that_something_else_has_taken(folder: Folder):
     assert cluster.wait() == 1
     said = [line for line in cluster.lines if "cannot listen" in line]
     assert len(said) == 1 and str(folder.port) in said[0] and "ServiceDirectoryURL" in said[0]
-    assert cluster.errors == ["ServiceDirectory has ended with exit code 1; the other nodes are stopped"]
+    assert cluster.errors == ["ServiceDirectory ended with exit code 1; stopping the other nodes"]
 
 
 @pytest.mark.parametrize("weights", [None, b"a spreadsheet"], ids=["missing", "foreign"])
@@ -140,7 +143,7 @@ def test_a_model_that_cannot_be_used(folder: Folder, weights: bytes | None):
     if weights:
         (folder.path / "model.json.h5").write_bytes(weights)
     message = one_line(folder.node("AnomalyDetector.py", "detect"), seconds=60)
-    assert message.startswith("AnomalyDetector: model.json.h5: ") and "train" in message
+    assert message.startswith("AnomalyDetector: model.json.h5 ") and "train" in message
 
 
 class Publisher:
@@ -189,10 +192,10 @@ def publisher(folder: Folder, monkeypatch: pytest.MonkeyPatch):
 def test_a_model_that_was_trained_on_other_streams(folder: Folder, publisher: Publisher):
     publisher.send_samples(40, "temperature", "pressure")
     message = one_line(folder.detector, seconds=60)
-    assert "was trained on cos, sin, but pressure, temperature arrives" in message and "train.sh" in message
+    assert "was trained on cos, sin, but pressure, temperature is arriving" in message and "train.sh" in message
 
 
-def test_what_is_amiss_with_the_streams_is_said_and_costs_nothing_else(folder: Folder, publisher: Publisher):
+def test_trouble_with_the_streams_is_logged_and_costs_nothing_else(folder: Folder, publisher: Publisher):
     from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 
     publisher.send_samples(10, "sin", "cos")
@@ -208,15 +211,14 @@ def test_what_is_amiss_with_the_streams_is_said_and_costs_nothing_else(folder: F
     for samples, mark in (("1-20", ""), ("21-40", ""), ("51-70", r"  \(after a gap\)")):
         line = folder.detector.prints(rf"samples {samples}  MSE = (\S+)  score = \S+{mark}$", 40)
         assert float(line[1]) < 1e-3
-    folder.detector.prints("no DataPointPB|no complete DataPointPB")
-    folder.detector.prints("an unknown stream 'tan' arrives; it is ignored")
-    folder.detector.prints("a sample is incomplete, it lacks cos; dropped")
-    folder.detector.prints("a sample is incomplete, it lacks sin; dropped")
+    folder.detector.prints("ignored (a message that is not a|an incomplete) DataPointPB")
+    folder.detector.prints(r" AnomalyDetector-warning\] ignored unknown stream tan$")
+    folder.detector.prints("dropped incomplete sample: missing cos")
+    folder.detector.prints("dropped incomplete sample: missing sin")
 
 
-def test_a_model_that_cannot_be_written(folder: Folder):
+def test_scores_on_the_streams_own_data_product(folder: Folder):
     folder.directory()
-    folder.configure(model_file='"nowhere/model.json"', training_size=100, training_epochs=1)
-    folder.node("DataPublisher.py")
-    message = one_line(folder.node("AnomalyDetector.py", "train"), seconds=60)
-    assert "nowhere/model.json" in message
+    folder.configure(score_name='"AutoencoderExample"')
+    message = one_line(folder.node("AnomalyDetector.py", "detect"))
+    assert "score_name = 'AutoencoderExample', but it must be another name than subscription_name" in message

@@ -1,4 +1,4 @@
-"""What users do first: train, then detect."""
+"""Train, then detect, as users do first."""
 
 import itertools
 import re
@@ -28,7 +28,7 @@ def of_day(text: str) -> datetime:
 
 
 def windows_of(detection: Program) -> list[re.Match[str]]:
-    """Return what has been printed of windows so far."""
+    """Return the windows that have been printed so far."""
     return [m for line in list(detection.lines) if (m := MSE.match(line))]
 
 
@@ -48,7 +48,9 @@ def test_train_then_detect(folder: Folder):
     loaded = folder.run(sys.executable, "-c", LOADED_WITHOUT_US)
     folder.configure(sample_rate=500)
     detection = folder.cluster("detect", "1500")
-    begins = of_day(detection.prints(r"DataPublisher\] (\S+)  the anomaly begins with sample 1500")[1])
+    begins = of_day(
+        detection.prints(r"^\[DataPublisher\] \[\S+ (\S+) \S+-warning\] the anomaly starts at sample 1500$")[1]
+    )
     length = 20 / 500
 
     def low() -> list[float]:
@@ -72,7 +74,7 @@ def test_the_shipped_model_detects_the_shipped_anomaly(folder: Folder):
     """The default increments at another rate, and a score for each sample."""
     folder.configure(window_stride=1, sample_rate=100)
     detection = folder.cluster("detect", "400")
-    begins = of_day(detection.prints(r"(\S+)  the anomaly begins")[1])
+    begins = of_day(detection.prints(r"\[\S+ (\S+) DataPublisher-warning\] the anomaly starts")[1])
     eventually(lambda: windows_of(detection) and (of_day(windows_of(detection)[-1][1]) - begins).total_seconds() > 1)
     windows = windows_of(detection)
     assert [int(m[3]) for m in windows] == list(range(20, 20 + len(windows)))

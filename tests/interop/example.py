@@ -59,7 +59,7 @@ class Example:
 
         detector.prints(LOW, PATIENCE)
         publisher.stop()
-        self.node("publisher", "DataPublisher.py", "100").prints("the anomaly begins with sample 100", PATIENCE)
+        self.node("publisher", "DataPublisher.py", "100").prints("the anomaly starts at sample 100", PATIENCE)
         detector.prints(HIGH, PATIENCE)
         assert directory.process.poll() is None
 

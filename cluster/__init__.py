@@ -1,1 +1,0 @@
-"""What the nodes and the scripts share about running as a cluster."""

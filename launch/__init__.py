@@ -1,0 +1,1 @@
+"""Runs a cluster for train.sh and detect.sh."""

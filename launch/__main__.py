@@ -1,0 +1,39 @@
+"""`python -m launch train|detect`: the program behind train.sh and detect.sh.
+
+It runs without PYTHONPATH (python -E), so that the Service Directory that it starts is always the embedded one. The
+nodes run with it, and so on a real Gravity if that is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+
+from node.lifecycle import run
+
+from launch.nodes import nodes_of
+from launch.supervisor import supervise
+from launch.windows import find_windows
+from streams import publisher_options
+
+ANOMALY_START = 500  # sample, by default
+
+
+def main(mode: str, arguments: list[str]) -> int:
+    """Run the cluster that the command line asks for; return the exit code."""
+    parser = argparse.ArgumentParser(prog=f"{mode}.sh", allow_abbrev=False)
+    parser.add_argument("--windows", action="store_true", help="give each node a window of its own")
+    options = publisher_options.parse(parser, arguments, anomaly=mode == "detect")
+    publisher = [argument for argument in arguments if argument != "--windows"]
+    if options.csv is not None:
+        publisher += ["--csv", os.path.join(os.environ.get("CALLED_FROM", ""), options.csv)]  # the last one counts
+    elif mode == "detect" and options.anomaly_start is None:
+        publisher += [str(ANOMALY_START)]
+    windows = find_windows() if options.windows else None
+    return asyncio.run(supervise(nodes_of(mode, publisher, finite=options.csv is not None), windows))
+
+
+mode = sys.argv[1]
+run(f"{mode}.sh", lambda: main(mode, sys.argv[2:]))

@@ -1,0 +1,45 @@
+"""A program from start to end: Ctrl-C, SIGTERM, errors, exit codes. To be imported first (see `signal` below)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn
+
+from node.errors import UserError
+
+# Until `run` takes over, while packages are imported, Ctrl-C just ends the program.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def run(name: str, main: Callable[[], int | None]) -> NoReturn:
+    """Run a program and exit with the code that `main` returns (None: 0).
+
+    Exits with 1 after a user's mistake, or if nobody reads the output any more, with 130 after Ctrl-C, and with 143
+    after SIGTERM.
+    """
+
+    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # also where it is not a terminal
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        discard_output()
+        sys.exit(1)
+
+
+def discard_output() -> None:
+    """Drop all further output, whose reader is gone; otherwise Python complains about it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

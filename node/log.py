@@ -1,0 +1,51 @@
+"""Messages to the operator: standard logging at a bounded rate."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+
+INTERVAL = 10.0  # seconds between two messages of the same kind
+MOST_KINDS = 100  # of a template: bounds the messages, whatever names come from the network
+
+
+class RateLimit(logging.Filter):
+    """Passes each kind of message at once, then at most once per interval, with the number of occurrences so far.
+
+    Messages of one kind have the same template and the same text arguments; numbers in them may differ. After
+    MOST_KINDS kinds, all others of a template count as one. A record counts for `count` occurrences if it has such an
+    attribute (`extra={"count": 3}`).
+    """
+
+    def __init__(self, interval: float = INTERVAL) -> None:
+        """`interval` in seconds."""
+        super().__init__()
+        self._interval = interval
+        self._passed: dict[tuple[object, ...], float] = {}
+        self._counts: Counter[tuple[object, ...]] = Counter()
+        self._kinds: Counter[object] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to pass `record`, whose text then ends with the count if there were others before it."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        kind = (record.msg, *(argument for argument in arguments if isinstance(argument, str)))
+        if kind not in self._counts:
+            if self._kinds[record.msg] >= MOST_KINDS:
+                kind = (record.msg,)
+            self._kinds[record.msg] += 1
+        count = getattr(record, "count", 1)
+        self._counts[kind] += count
+        now = time.monotonic()
+        if now - self._passed.get(kind, float("-inf")) < self._interval:
+            return False
+        self._passed[kind] = now
+        if self._counts[kind] > count:
+            record.msg, record.args = f"{record.getMessage()} ({self._counts[kind]} so far)", ()
+        return True
+
+
+def log_to(handler: logging.Handler) -> None:
+    """Send what this program logs, from level info on, to `handler`, at a bounded rate."""
+    handler.addFilter(RateLimit())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s", force=True)

@@ -1,0 +1,74 @@
+"""A node as a member of the cluster: it joins, and Gravity's return codes become errors with a remedy."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+
+from node.errors import UserError
+from node.log import log_to
+from node.settings import INI, Settings
+
+from google.protobuf.message import Message
+
+try:
+    import gravity as package
+    from gravity import GravityDataProduct, GravityNode, SpdLogHandler, gravity
+except ImportError as import_error:
+    raise SystemExit(
+        f"cannot import gravity, or it is another project of that name ({import_error}): "
+        "make a fresh virtual environment and run `pip install -r requirements.txt`"
+    ) from None
+
+RETRY_PAUSE = 1.0  # seconds between two attempts to find the Service Directory
+# By number, since a real pyGravity does not name all of them.
+REMEDIES = {
+    -5: "another node is registered at this address; restart this one, or stop that one",  # REGISTRATION_CONFLICT
+    -11: f"give MinPort and MaxPort in {INI} a range with free ports",  # NO_PORTS_AVAILABLE
+    -12: f"choose another name in {INI}",  # INVALID_PARAMETER
+    -14: f"Gravity reserves this name; choose another one in {INI}",
+}
+
+log = logging.getLogger(__name__)
+
+
+def join(component_id: str) -> tuple[GravityNode, Settings]:
+    """Return a node that has joined the cluster, and its settings; retry until a Service Directory answers.
+
+    From then on, what the program logs goes to Gravity's log. Raises UserError if Gravity.ini cannot be used.
+    """
+    log_to(SpdLogHandler(True))
+    try:
+        Path(INI).open().close()
+    except OSError as error:
+        raise UserError(
+            f"cannot read {Path(INI).resolve()} ({error.strerror}); start the node in the folder that has it"
+        ) from None
+    version = getattr(package, "__version__", None)
+    kind = f"the embedded pygravity {version}" if version else "the installed pyGravity"
+    if not version and INI != "Gravity.ini":
+        raise UserError(f"{kind} reads Gravity.ini, not {INI}, which GRAVITY_INI names; unset GRAVITY_INI")
+    print(f"running on {kind} in {Path(package.__file__ or '').parent}")
+    node = GravityNode()
+    while (code := node.init(component_id)) != gravity.SUCCESS:
+        if code == gravity.INVALID_PARAMETER:
+            raise UserError(f"{INI} is malformed (see the line above); fix that line")
+        url = Settings(node, component_id).text("ServiceDirectoryURL")
+        log.warning("no Service Directory answers at %s (%s); retrying", url, INI)
+        time.sleep(RETRY_PAUSE)
+    return node, Settings(node, component_id)
+
+
+def check(node: GravityNode, code: int, action: str) -> None:
+    """Raise UserError with the action, the reason and a remedy if `code` is not SUCCESS."""
+    if code != gravity.SUCCESS:
+        remedy = REMEDIES.get(code, "is the Service Directory still running?")
+        raise UserError(f"{action} failed: {node.getCodeString(code)}; {remedy}")
+
+
+def publish(node: GravityNode, channel: str, message: Message) -> None:
+    """Publish `message` on a data product that the node has registered."""
+    product = GravityDataProduct(channel)  # a new one each time: a real one keeps all that it has ever held
+    product.data = message
+    node.publish(product)

@@ -1,0 +1,111 @@
+"""Settings from Gravity.ini, read through the node and checked."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from node.errors import UserError
+
+INI = os.environ.get("GRAVITY_INI") or "Gravity.ini"  # only the embedded Gravity follows GRAVITY_INI
+
+# The values that count for keys that are missing in Gravity.ini; the file as shipped says the same.
+DEFAULTS = {
+    "ServiceDirectoryURL": "tcp://localhost:5555",
+    "subscription_name": "AutoencoderExample",
+    "increment1": "0.05",
+    "increment2": "0.05",
+    "sample_rate": "10",
+    "training_size": "2000",
+    "training_epochs": "10",
+    "model_file": "model.json",
+    "window_stride": "20",
+    "alarm_margin": "2.5",
+    "alarm_after": "1",
+    "score_name": "AnomalyScore",
+    "lateness": "1.0",
+    "max_gap": "2",
+    "tolerance": "auto",
+}
+
+
+class Parameters(Protocol):
+    """The part of GravityNode that reads parameters."""
+
+    def getStringParam(self, key: str, default_value: str, /) -> str:
+        """Return a parameter's text."""
+
+
+class Settings:
+    """A component's parameters; a value that cannot be used raises UserError with file, line and key."""
+
+    def __init__(self, node: Parameters, component_id: str) -> None:
+        self._node = node
+        self._component_id = component_id
+
+    def text(self, key: str, other_than: str | None = None) -> str:
+        """Return a parameter's text, which must not be empty, nor that of the parameter `other_than`."""
+        text = self._raw(key) or self._fail(key, "some text")
+        if other_than and text == self._raw(other_than):
+            self._fail(key, f"another name than {other_than}")
+        return text
+
+    def writable_file(self, key: str) -> str:
+        """Return the name of a file in a folder that can be written to."""
+        file = self.text(key)
+        if not os.access(Path(file).resolve().parent, os.W_OK):
+            self._fail(key, "a file in a folder that can be written to")
+        return file
+
+    def integer(self, key: str, at_least: int) -> int:
+        """Return a whole number that is not below `at_least`."""
+        value = self._float(key)  # arithmetic in the file gives six decimals
+        if value.is_integer() and value >= at_least:
+            return int(value)
+        self._fail(key, f"a whole number, {at_least} or more")
+
+    def number(self, key: str, *, above: float = -math.inf, at_least: float = -math.inf) -> float:
+        """Return a finite number greater than `above` and not below `at_least`."""
+        value = self._float(key)
+        if above < value < math.inf and value >= at_least:
+            return value
+        bounds = [f"above {above:g}"] * (above > -math.inf) + [f"{at_least:g} or more"] * (at_least > -math.inf)
+        self._fail(key, " ".join(["a number", *bounds]))
+
+    def number_or_auto(self, key: str, *, at_least: float) -> float | None:
+        """Return a finite number that is not below `at_least`, or None if the setting is `auto`."""
+        if self._raw(key).lower() == "auto":
+            return None
+        value = self._float(key)
+        if at_least <= value < math.inf:
+            return value
+        self._fail(key, f"auto or a number, {at_least:g} or more")
+
+    def _raw(self, key: str) -> str:
+        return self._node.getStringParam(key, DEFAULTS[key])
+
+    def _float(self, key: str) -> float:
+        try:
+            return float(self._raw(key))
+        except ValueError:
+            return math.nan  # fails every comparison
+
+    def _fail(self, key: str, wanted: str) -> NoReturn:
+        raise UserError(f"{self._place(key)}: {key} = {self._raw(key)!r}, but it must be {wanted}")
+
+    def _place(self, key: str) -> str:
+        """Return where a key is set, as far as a look at the file can tell."""
+        section = ""
+        places: dict[str, int] = {}
+        for number, line in enumerate(Path(INI).read_text(errors="replace").splitlines(), start=1):
+            if match := re.match(r"\s*\[\s*([^]\s]+)\s*\]", line):
+                section = match[1].lower()
+            elif re.match(rf'\s*"?{re.escape(key)}"?\s*=', line, re.IGNORECASE):
+                places.setdefault(section, number)
+        for section in (self._component_id.lower(), "general"):
+            if section in places:
+                return f"{INI}, line {places[section]}"
+        return INI

@@ -1,0 +1,1 @@
+"""From messages or a file to complete samples in order of time. Knows nothing of models."""

@@ -1,0 +1,69 @@
+"""A point is one value of one stream; the messages that carry points and the end of the data."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from streams.DataPoint_pb2 import DataPointPB
+from streams.EndOfData_pb2 import EndOfDataPB
+
+# Microseconds from 1970 to the year 9892: datetime ends a little later, and times in a finer unit, or milliseconds
+# taken for seconds, come out beyond.
+TIME_END = 250_000_000_000_000_000
+
+POINT_TYPE = DataPointPB.DESCRIPTOR.full_name
+END_TYPE = EndOfDataPB.DESCRIPTOR.full_name
+
+
+class Point(NamedTuple):
+    """`value` of stream `name` at `timestamp`, in microseconds since the epoch."""
+
+    name: str
+    timestamp: int
+    value: float
+
+
+class BadPoint(ValueError):
+    """A message does not hold a usable point; the text says why."""
+
+
+def message(name: str, timestamp: int, value: float) -> DataPointPB:
+    """Return the message that carries a point; `value` is rounded to float32 there."""
+    return DataPointPB(name=name, timestamp=timestamp, value=value)
+
+
+def end_message(streams: tuple[str, ...]) -> EndOfDataPB:
+    """Return the message that ends `streams`."""
+    return EndOfDataPB(streams=streams)
+
+
+def decode(data: bytes, type_name: str = "") -> Point:
+    """Return the point in a serialized message; `type_name` is the message's type, "" if unknown.
+
+    Raises BadPoint if there is none, or its value is not finite.
+    """
+    if type_name not in ("", POINT_TYPE):
+        raise BadPoint(f"ignored a message of type {type_name}, not {POINT_TYPE}")
+    try:
+        pb = DataPointPB.FromString(data)
+        point = Point(pb.name, pb.timestamp, pb.value)
+    except (DecodeError, UnicodeDecodeError):
+        raise BadPoint(f"ignored a message that is not a {POINT_TYPE}") from None
+    if not pb.IsInitialized():
+        raise BadPoint(f"ignored an incomplete {POINT_TYPE}: it needs value, timestamp and name")
+    if not math.isfinite(point.value):
+        raise BadPoint(f"ignored a value of stream {point.name}: {point.value}")
+    if point.timestamp >= TIME_END:
+        raise BadPoint(f"ignored a time of stream {point.name} that is not in microseconds: {point.timestamp}")
+    return point
+
+
+def ended_streams(data: bytes) -> frozenset[str]:
+    """Return the streams that end, from a serialized EndOfDataPB; BadPoint if it is malformed."""
+    try:
+        return frozenset(EndOfDataPB.FromString(data).streams)
+    except DecodeError:
+        raise BadPoint(f"ignored a malformed {END_TYPE}") from None

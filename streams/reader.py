@@ -1,0 +1,220 @@
+"""From the subscriber's queue to complete samples; trouble with the streams is logged, never raised."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from queue import Empty, SimpleQueue
+from typing import NamedTuple
+
+from node.errors import UserError
+from node.progress import counted
+from node.settings import Settings
+
+from streams.points import END_TYPE, BadPoint, Point, decode, ended_streams
+from streams.samples import Sample, SampleAssembler
+from streams.tolerance import learn_tolerance
+
+from gravity import GravityDataProduct
+
+LEARNING_POINTS = 20  # of the fastest stream: looked at to learn which streams there are, and their tolerance
+ENOUGH = 0.9  # of the samples that training asks for
+MOST = 10_000  # data products taken at once, about: bounds how long the first of a backlog waits for the last
+SILENCE = 5.0  # seconds without a point until that is logged
+LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is logged
+
+log = logging.getLogger(__name__)
+
+
+class StreamReader:
+    """Reads the points that a subscriber puts into a queue, in the thread that asks for them."""
+
+    def __init__(
+        self,
+        queue: SimpleQueue[list[GravityDataProduct]],
+        *,
+        lateness: float,
+        max_gap: int,
+        tolerance: float | None,
+    ) -> None:
+        """`lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
+
+        `max_gap`: how many lost points of a stream in a row are interpolated. `tolerance`: the most seconds between
+        the timestamps of one sample's points; None: learned from the first points.
+        """
+        self._queue = queue
+        self._lateness = lateness
+        self._max_gap = max_gap
+        self._tolerance = tolerance
+        self._live: set[str] = set()  # streams that have sent a point and have not ended
+        self._ended = False  # whether all have
+        self._looked_at: list[list[Point]] = []
+
+    @classmethod
+    def configured(cls, queue: SimpleQueue[list[GravityDataProduct]], settings: Settings) -> StreamReader:
+        """Return a reader with the settings of Gravity.ini."""
+        return cls(
+            queue,
+            lateness=settings.number("lateness", above=0),
+            max_gap=settings.integer("max_gap", at_least=0),
+            tolerance=settings.number_or_auto("tolerance", at_least=0),
+        )
+
+    def streams(self, at_least: int) -> tuple[str, ...]:
+        """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
+
+        The points looked at are kept for `samples`, except those of too few streams. Raises UserError if the data end
+        before that.
+        """
+        counts: Counter[str] = Counter()
+        arrived: set[str] = set()
+        for points in self._points():
+            self._looked_at.append(points)
+            counts.update(point.name for point in points)
+            arrived.update(counts)
+            if max(counts.values()) > LEARNING_POINTS:
+                if len(counts) >= at_least:
+                    if self._tolerance is None:
+                        self._learn_tolerance()
+                    return tuple(sorted(counts))
+                log.warning("only stream %s is arriving; waiting for %d streams", ", ".join(counts), at_least)
+                self._looked_at = []
+                counts.clear()
+        raise UserError(
+            f"the data ended too early: only {', '.join(sorted(arrived)) or 'nothing'} arrived; "
+            f"{at_least} streams of more than {LEARNING_POINTS} samples are needed"
+        )
+
+    def expect(self, streams: list[str] | None, n_streams: int, model_file: str) -> tuple[str, ...]:
+        """Return the streams that a model was trained on, or those that arrive if it does not say (None).
+
+        Raises UserError if other streams arrive, or not as many as the model has columns.
+        """
+        arriving = self.streams(at_least=1)
+        expected = tuple(arriving if streams is None else streams)
+        unknown = set(arriving) - set(expected)
+        if len(expected) != n_streams or (unknown and set(expected) - set(arriving)):
+            trained_on = ", ".join(streams) if streams else f"{n_streams} streams"
+            raise UserError(
+                f"{model_file} was trained on {trained_on}, but {', '.join(arriving)} is arriving; "
+                "train a model for these with ./train.sh"
+            )
+        return expected
+
+    def collect(self, streams: tuple[str, ...], count: int) -> list[Sample]:
+        """Return the first `count` samples of `streams`, or nearly as many if the data end.
+
+        Raises UserError if they end earlier.
+        """
+        samples = list(counted(chain.from_iterable(self.samples(streams)), count, "samples collected"))
+        if len(samples) < ENOUGH * count:
+            raise UserError(f"the data ended after {len(samples)} samples; lower training_size in Gravity.ini")
+        if len(samples) < count:
+            log.info("the data ended after %d samples, which is enough", len(samples))
+        return samples
+
+    def samples(self, streams: tuple[str, ...]) -> Iterator[list[Sample]]:
+        """Yield the samples of `streams` that are complete, in order of time, whenever there are any.
+
+        Goes on until the publishers have ended all streams.
+        """
+        assembler = SampleAssembler(streams, self._lateness, max_gap=self._max_gap, tolerance=self._tolerance or 0.0)
+        known = frozenset(streams)
+        looked_at, self._looked_at = self._looked_at, []
+        before = _Losses.of(assembler)
+        for points in chain(looked_at, self._points()):
+            samples: list[Sample] = []
+            for point in points:
+                if point.name in known:
+                    samples += assembler.add(point)
+                else:
+                    log.warning("ignored unknown stream %s", point.name)
+            if (now := _Losses.of(assembler)) != before:
+                now.log_since(before)
+                before = now
+            if samples:
+                yield samples
+        if samples := assembler.rest():
+            yield samples
+
+    def _points(self) -> Iterator[list[Point]]:
+        """Yield the points that have arrived, whenever there are any, until all streams have ended."""
+        silent_since = time.monotonic()
+        lag_before = math.inf  # points have waited while TensorFlow was imported; that is soon made up for
+        while not self._ended:
+            try:
+                products = self._take(timeout=1.0)
+            except Empty:
+                if (silent := time.monotonic() - silent_since) >= SILENCE:
+                    log.warning(
+                        "nothing has arrived for %.0f s; is the publisher running? "
+                        "If it is, and the Service Directory was restarted, restart the publisher, then this node",
+                        silent,
+                    )
+                continue
+            received = products[0].receivedTimestamp
+            lag = time.time() - received / 1e6 if received else 0.0
+            if lag > max(LAG, lag_before):
+                log.warning("%.0f s behind the publisher; if that grows, raise window_stride in Gravity.ini", lag)
+            lag_before = lag
+            if points := list(self._decoded(products)):
+                yield points
+                silent_since = time.monotonic()
+
+    def _take(self, timeout: float) -> list[GravityDataProduct]:
+        """Return all that waits, up to a limit; raise queue.Empty if nothing comes within `timeout` seconds."""
+        products = list(self._queue.get(timeout=timeout))
+        while len(products) < MOST and not self._queue.empty():
+            products += self._queue.get_nowait()
+        return products
+
+    def _decoded(self, products: list[GravityDataProduct]) -> Iterator[Point]:
+        for product in products:
+            try:
+                type_name = product.typeName
+                if type_name != END_TYPE:
+                    point = decode(product.data, type_name)
+                    self._live.add(point.name)
+                    self._ended = False
+                    yield point
+                elif not product.isCachedDataproduct:  # a cached one was sent before this node subscribed
+                    self._live -= ended_streams(product.data)
+                    self._ended = not self._live
+            except BadPoint as error:
+                log.warning("%s", str(error))
+
+    def _learn_tolerance(self) -> None:
+        learned = learn_tolerance(chain.from_iterable(self._looked_at))
+        if learned is None:
+            log.warning(
+                "the streams' timestamps do not show which points belong together; "
+                "set tolerance in Gravity.ini to the seconds by which those of one sample differ"
+            )
+        elif learned:
+            log.info("points up to %g ms apart make one sample (tolerance = auto)", learned / 1000)
+        self._tolerance = (learned or 0) / 1e6
+
+
+class _Losses(NamedTuple):
+    """What an assembler has counted so far."""
+
+    late: int
+    missing: dict[str, int]
+    interpolated: dict[str, int]
+
+    @classmethod
+    def of(cls, assembler: SampleAssembler) -> _Losses:
+        return cls(assembler.late, dict(assembler.missing), dict(assembler.filled))
+
+    def log_since(self, before: _Losses) -> None:
+        for stream in self.missing:
+            if count := self.missing[stream] - before.missing[stream]:
+                log.warning("dropped incomplete sample: missing %s", stream, extra={"count": count})
+            if count := self.interpolated[stream] - before.interpolated[stream]:
+                log.warning("interpolated missing value of %s", stream, extra={"count": count})
+        if count := self.late - before.late:
+            log.warning("dropped duplicate or late value", extra={"count": count})

@@ -1,0 +1,48 @@
+import logging
+
+from node import log as node_log
+from node.log import MOST_KINDS, RateLimit
+
+import pytest
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    """A function that logs a warning at a time, in seconds, and returns all messages that have passed so far."""
+    limit = RateLimit(interval=10)
+    logger = logging.getLogger("test")
+    logger.addFilter(limit)
+
+    def at(now: float, template: str, *arguments: object, count: int = 1) -> list[str]:
+        monkeypatch.setattr(node_log.time, "monotonic", lambda: now)
+        logger.warning(template, *arguments, extra={"count": count})
+        return caplog.messages
+
+    yield at
+    logger.removeFilter(limit)
+
+
+def test_a_kind_of_message_passes_at_once_and_then_with_its_count(log):
+    for now in range(25):
+        log(float(now), "lost a point after %d s", now)
+    assert log(25.0, "something else") == [
+        "lost a point after 0 s",
+        "lost a point after 10 s (11 so far)",
+        "lost a point after 20 s (21 so far)",
+        "something else",
+    ]
+
+
+def test_texts_make_kinds_of_their_own(log):
+    log(0.0, "missing %s", "a", count=3)
+    log(1.0, "missing %s", "b")
+    log(2.0, "missing %s", "a")
+    assert log(12.0, "missing %s", "a", count=4) == ["missing a", "missing b", "missing a (8 so far)"]
+
+
+def test_the_number_of_kinds_is_bounded(log):
+    """Whatever names come from the network."""
+    for number in range(20 * MOST_KINDS):
+        log(1.0, "unknown stream %s", f"stream {number}")
+    passed = log(2.0, "something else")
+    assert len(passed) == MOST_KINDS + 2  # the first of the others, too
