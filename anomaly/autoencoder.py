@@ -91,8 +91,9 @@ def fit(
     2017) and clipped gradients, because an LSTM's now and then explode (Pascanu et al., "On the difficulty of
     training recurrent neural networks", 2013).
 
-    `seed` decides the order of the windows; `verbose` is Keras's. The same seeds, windows and machine give
-    the same weights. Raises ValueError if there are no windows, or they do not fit the model or are not finite.
+    `seed` decides the order of the windows (it seeds Python, NumPy and TensorFlow). `verbose` is Keras's. The same
+    seeds, windows and machine give the same weights. Raises ValueError if there are no windows, or they do not fit
+    the model or are not finite.
     """
     x = _as_windows(model.input_shape, windows)
     if not len(x) or not np.isfinite(x).all():
@@ -113,7 +114,8 @@ def fit(
     _start_at_components(core.get_layer("linear_code"), normal)
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * -(-len(x) // batch_size))
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
-    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, seed=seed, verbose=verbose)
+    keras.utils.set_random_seed(seed)
+    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, verbose=verbose)
 
 
 def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> None:

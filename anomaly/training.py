@@ -1,4 +1,4 @@
-"""Trains an autoencoder with each epoch as one compiled graph, several times as fast as Keras's own `fit`.
+"""Trains an autoencoder with Keras's `fit`, less than half as long on a CPU.
 
 Two things make it fast, and neither changes the mathematics: an epoch is one call into TensorFlow instead of one per
 batch, and on a CPU an LSTM is one operation instead of a loop of many small ones per time step.
@@ -20,29 +20,18 @@ def train(
     *,
     epochs: int,
     batch_size: int,
-    seed: int,
     verbose: int | str,
 ) -> list[float]:
     """Train `model` to reproduce `windows`, and return each epoch's MSE.
 
-    `windows` are finite and have the shape that the model takes. `seed` decides their order in each epoch; `verbose`
-    is that of Keras's `fit`. The model must not have layers that draw random numbers or keep a state.
+    `windows` are finite and have the shape that the model takes. `verbose` is that of Keras's `fit`.
     """
     twin = fused(model)
-    optimizer.build(twin.trainable_variables)
-    run_epoch = _epoch(twin, optimizer, tf.constant(windows), batch_size)
-    shuffle = np.random.default_rng(seed).permutation
     batches = -(-len(windows) // batch_size)
-    progress = keras.callbacks.CallbackList(
-        add_progbar=verbose != 0, model=twin, epochs=epochs, steps=batches, verbose=verbose
-    )
-    losses = []
-    for epoch in range(epochs):
-        progress.on_epoch_begin(epoch)
-        losses.append(float(run_epoch(tf.constant(shuffle(len(windows))))))
-        progress.on_epoch_end(epoch, {"loss": losses[-1]})
+    twin.compile(optimizer, loss="mse", steps_per_execution=batches, jit_compile=False)
+    history = twin.fit(windows, windows, batch_size=batch_size, epochs=epochs, verbose=verbose)
     model.set_weights(twin.get_weights())
-    return losses
+    return list(history.history["loss"])
 
 
 def fused(model: keras.Model) -> keras.Model:
@@ -51,25 +40,6 @@ def fused(model: keras.Model) -> keras.Model:
     twin = keras.models.clone_model(model, clone_function=kind)
     twin.set_weights(model.get_weights())
     return twin
-
-
-def _epoch(
-    model: keras.Model, optimizer: keras.Optimizer, windows: tf.Tensor, batch_size: int
-) -> tf.types.experimental.PolymorphicFunction:
-    """Return a function that trains on all windows once, in the given order, and returns the MSE."""
-    variables = model.trainable_variables
-
-    def epoch(order: tf.Tensor) -> tf.Tensor:
-        squares = tf.constant(0.0)
-        for start in tf.range(0, len(windows), batch_size):
-            batch = tf.gather(windows, order[start : start + batch_size])
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(tf.square(model(batch, training=True) - batch))
-            optimizer.apply(tape.gradient(loss, variables), variables)
-            squares += loss * tf.cast(tf.shape(batch)[0], tf.float32)
-        return squares / len(windows)
-
-    return tf.function(epoch)
 
 
 _USUAL = {

@@ -27,7 +27,6 @@ def keras_fit(
     *,
     epochs: int,
     batch_size: int,
-    seed: int,
     verbose: int | str,
 ) -> list[float]:
     """Take the place of `anomaly.training.train`."""

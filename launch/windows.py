@@ -62,7 +62,9 @@ class Windows:
                     if window.last_line:
                         print(f"[{name}] {window.last_line}", flush=True)
             finally:
-                os.close(os.open(pipe, os.O_RDWR))  # `cat` may be waiting in a window that was still opening
+                waker = os.open(pipe, os.O_RDWR)  # `cat` may be waiting in a window that was still opening
+                pipe.unlink()  # or may come later
+                os.close(waker)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(opening.wait(), CLOSING_TIME)
 

@@ -118,7 +118,7 @@ def test_an_opener_that_opens_nothing(opener: str, monkeypatch: pytest.MonkeyPat
 
 def test_a_window_that_opens_while_the_cluster_is_stopped_closes(tmp_path: Path):
     noted = tmp_path / "noted"
-    opener = ["sh", "-c", f': >{noted}; sleep 0.4; exec "$@"', "sh"]
+    opener = ["sh", "-c", f': >{noted}; sleep 0.4; "$@"; echo $? >{noted}', "sh"]
 
     async def stopped_while_it_opens() -> None:
         window = asyncio.create_task(opened(Windows(opener)))
@@ -133,5 +133,5 @@ def test_a_window_that_opens_while_the_cluster_is_stopped_closes(tmp_path: Path)
         async with windows.opened("node"):
             await asyncio.sleep(60)
 
-    asyncio.run(stopped_while_it_opens())  # waits for the opener, which is `cat` by then
-    assert noted.exists()
+    asyncio.run(stopped_while_it_opens())
+    eventually(lambda: noted.read_text() == "1\n", 5)  # `cat` found no pipe
