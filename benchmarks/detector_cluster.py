@@ -56,7 +56,7 @@ class Cluster:
         self.sent = 0
         try:
             write_settings(Path(self._folder.name), stride)
-            self._start("-m", "gravity.service_directory", stdout=subprocess.DEVNULL)
+            self._start("-m", "gravity.directory", stdout=subprocess.DEVNULL)
             self.detector = self._start(str(PROJECT / "AnomalyDetector.py"), "detect")
             self.output = Output(self.detector)
             self._publisher = self._start("-m", "benchmarks.detector_publisher", stdin=subprocess.PIPE)

@@ -35,7 +35,7 @@ class Contender:
         return inherited | ({"PYTHONPATH": self.package_path} if self.package_path else {})
 
 
-OURS = Contender("ours", "gravity", (sys.executable, "-m", "gravity.service_directory"))
+OURS = Contender("ours", "gravity", (sys.executable, "-m", "gravity.directory"))
 PLAIN = Contender("plain", "plain")
 
 

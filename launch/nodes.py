@@ -9,9 +9,9 @@ from pathlib import Path
 from node.errors import UserError
 from node.settings import DEFAULTS, INI
 
-from gravity import config
-from gravity.directory_client import DirectoryClient, NoDirectory
 from gravity.io import Transport, TransportError
+from gravity.protocol import config
+from gravity.roles.directory_client import DirectoryClient, NoDirectory
 
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 
@@ -37,7 +37,7 @@ def nodes_of(mode: str, publisher: list[str], *, finite: bool) -> list[Node]:
         Node("AnomalyDetector", [python, "AnomalyDetector.py", mode], owns_terminal=True),
     ]
     if needs_directory():
-        nodes.insert(0, Node("ServiceDirectory", [python, "-E", "-m", "gravity.service_directory"]))
+        nodes.insert(0, Node("ServiceDirectory", [python, "-E", "-m", "gravity.directory"]))
     return nodes
 
 

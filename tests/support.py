@@ -115,7 +115,7 @@ class Folder:
 
     def directory(self) -> Program:
         """Start a Service Directory and wait until it listens."""
-        program = self.run(sys.executable, "-m", "gravity.service_directory")
+        program = self.run(sys.executable, "-m", "gravity.directory")
         program.prints("listening")
         return program
 

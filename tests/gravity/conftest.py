@@ -16,16 +16,17 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity, log, wire
-from gravity.directory_server import ServiceDirectory
+from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity, log
+from gravity.directory.server import ServiceDirectory
 from gravity.io import Options
-from gravity.wire import Kind, Lookup
+from gravity.protocol import wire
+from gravity.protocol.wire import Kind, Lookup
 
 Eventually = Callable[..., None]
 Socket = zmq.Socket[bytes]
 
 _numbers = itertools.count()
-RECORDINGS = sorted((Path(__file__).parent / "wire").glob("*.jsonl"))
+RECORDINGS = sorted((Path(__file__).parent / "protocol" / "wire").glob("*.jsonl"))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 from tests.support import free_port
 
 from gravity import GravityDataProduct, GravityNode, gravity
-from gravity.directory_server import ServiceDirectory
+from gravity.directory.server import ServiceDirectory
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 
 

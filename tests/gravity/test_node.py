@@ -26,9 +26,9 @@ from gravity import (
     GravitySubscriber,
     gravity,
 )
-from gravity.directory_client import DirectoryClient
-from gravity.directory_server import ServiceDirectory
+from gravity.directory.server import ServiceDirectory
 from gravity.io import Options
+from gravity.roles.directory_client import DirectoryClient
 
 if TYPE_CHECKING:
     from .conftest import Cluster, Eventually
@@ -294,7 +294,7 @@ def test_no_list_of_publishers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch
         return []
 
     monkeypatch.setattr(DirectoryClient, "publishers", publishers)
-    monkeypatch.setattr("gravity.core.DIRECTORY_PAUSE", 0.001)
+    monkeypatch.setattr("gravity.roles.core.DIRECTORY_PAUSE", 0.001)
     assert node.subscribe("P", GravitySubscriber()) == gravity.NO_SERVICE_DIRECTORY
     assert asked == ["P"] + ["RegisteredPublishers"] * 5
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 import zmq
 
-from gravity import GravityDataProduct, gravity, wire
+from gravity import GravityDataProduct, gravity
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.io import now_us
-from gravity.wire import DirectoryCode, Kind, Lookup, Publisher, Registration
+from gravity.protocol import wire
+from gravity.protocol.wire import DirectoryCode, Kind, Lookup, Publisher, Registration
 
 if TYPE_CHECKING:
     from .conftest import Cluster, Collector, Eventually

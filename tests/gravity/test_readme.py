@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import PROJECT, free_port
 
-from gravity.directory_server import ServiceDirectory
+from gravity.directory.server import ServiceDirectory
 
 README = (PROJECT / "pygravity" / "README.md").read_text()
 PROGRAMS = re.findall(r"### (.+?)\n.*?```python\n(.*?)```", README, re.DOTALL)

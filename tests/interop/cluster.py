@@ -21,8 +21,9 @@ import zmq
 from tests.interop.implementations import Implementation, Mix
 from tests.support import eventually, free_port
 
-from gravity import gravity, wire
-from gravity.wire import Kind, Lookup
+from gravity import gravity
+from gravity.protocol import wire
+from gravity.protocol.wire import Kind, Lookup
 
 PROGRAM = Path(__file__).with_name("node.py")
 

@@ -32,7 +32,7 @@ class Implementation:
         return self.name
 
 
-OURS = Implementation("ours", (sys.executable, "-m", "gravity.service_directory"), None)
+OURS = Implementation("ours", (sys.executable, "-m", "gravity.directory"), None)
 
 
 @functools.cache

@@ -9,8 +9,8 @@ import zmq
 from tests.interop.cluster import Cluster
 from tests.support import eventually
 
-from gravity import wire
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.protocol import wire
 
 
 def test_a_publisher_that_restarts_on_its_port(cluster: Cluster):

@@ -9,7 +9,8 @@ import zmq
 from tests.interop.cluster import Cluster
 from tests.support import eventually
 
-from gravity import gravity, wire
+from gravity import gravity
+from gravity.protocol import wire
 from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 

@@ -11,7 +11,7 @@ import pytest
 from tests.support import PROJECT, Folder, Program, eventually
 
 NODES = {
-    "ServiceDirectory": "gravity.service_directory",
+    "ServiceDirectory": "gravity.directory",
     "DataPublisher": "DataPublisher.py",
     "AnomalyDetector": "Anom",
 }

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import ClassVar
 
-from .old_log import Log
+from .log import Log
 
 
 class GravityLogHandler(logging.Handler):

@@ -10,9 +10,8 @@ from . import gravity
 from .callbacks import GravityHeartbeatListener, GravityRequestor, GravityServiceProvider, GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .GravityLogHandler import GravityLogHandler
-from .log import SpdLog
+from .log import Log, Logger, SpdLog
 from .node import GravityNode
-from .old_log import Log, Logger
 from .SpdLogHandler import SpdLogHandler
 
 __version__ = "0.1.0"

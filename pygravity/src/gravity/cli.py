@@ -19,11 +19,11 @@ from google.protobuf.message import DecodeError, Message
 
 from . import gravity
 from .callbacks import GravitySubscriber
-from .config import ConfigError
 from .GravityDataProduct import GravityDataProduct
 from .node import GravityNode
+from .protocol.config import ConfigError
+from .protocol.wire import DIRECTORY_SERVICE, PROTOBUF_PROTOCOL
 from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .wire import DIRECTORY_SERVICE, PROTOBUF_PROTOCOL
 
 COMPONENT_ID = "GravityCommand"
 ANSWER_TIME = 3000  # milliseconds

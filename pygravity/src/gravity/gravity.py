@@ -6,9 +6,9 @@ from .callbacks import GravityHeartbeatListener as GravityHeartbeatListener
 from .callbacks import GravityRequestor as GravityRequestor
 from .callbacks import GravityServiceProvider as GravityServiceProvider
 from .callbacks import GravitySubscriber as GravitySubscriber
-from .codes import *  # noqa: F403
 from .GravityDataProduct import GravityDataProduct as GravityDataProduct
+from .log import Log as Log
+from .log import Logger as Logger
 from .log import SpdLog as SpdLog
 from .node import GravityNode as GravityNode
-from .old_log import Log as Log
-from .old_log import Logger as Logger
+from .protocol.codes import *  # noqa: F403

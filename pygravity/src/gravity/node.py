@@ -13,20 +13,21 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TypeVar, overload
 
-from . import codes, log, wire
+from . import log
 from .callbacks import (
     GravityHeartbeatListener,
     GravityRequestor,
     GravityServiceProvider,
     GravitySubscriber,
 )
-from .config import Parameters
-from .core import Core
 from .GravityDataProduct import GravityDataProduct, envelope_of
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
 from .ownership import Owned
-from .subscribing import Key
+from .protocol import codes, wire
+from .protocol.config import Parameters
+from .roles.core import Core
+from .roles.subscriber import Key
 
 T = TypeVar("T")
 
@@ -318,12 +319,12 @@ class GravityNode(Owned):
         core = Core(component_id, parameters)
         weakref.finalize(self, _end, core).atexit = False
         self._component_id = component_id
-        log.configure(component_id, parameters.text, core.side_products.log)
+        log.configure(component_id, parameters.text, core.diagnostics.log)
         return core
 
     def _told(self, key: str, default: str, value: T) -> T:
         if self._core:
-            self._core.side_products.tell_setting(key, default)
+            self._core.diagnostics.publish_setting(key, default)
         return value
 
     def _request_now(

@@ -13,14 +13,9 @@ from .loop import Loop
 from .receiver import Receiver
 from .requests import Requester, Responder
 from .sender import Sender
-from .transport import EPGM, INPROC, IPC, PGM, TCP, Options, Transport
+from .transport import Options, Transport
 
 __all__ = [
-    "EPGM",
-    "INPROC",
-    "IPC",
-    "PGM",
-    "TCP",
     "BroadcastListener",
     "Loop",
     "Options",

@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 from ..log import library_log
 from .datagrams import BroadcastListener
-from .polled import PolledSocket
+from .watched_socket import WatchedSocket
 
-Watched = PolledSocket | BroadcastListener | int  # a socket, or a file descriptor
+Watched = WatchedSocket | BroadcastListener | int  # a socket, or a file descriptor
 
 
 class _Watch(NamedTuple):
@@ -65,7 +65,7 @@ class Loop:
         watch = _Watch(watched, handler)
         descriptor = self._descriptors[watched] = watched if isinstance(watched, int) else watched.fileno()
         self._selector.register(descriptor, selectors.EVENT_READ, watch)
-        if isinstance(watched, PolledSocket):
+        if isinstance(watched, WatchedSocket):
             self._signalled[descriptor] = watch  # its signal may have gone by
 
     def unwatch(self, watched: Watched) -> None:
@@ -109,7 +109,7 @@ class Loop:
     def _handle(self, descriptor: int, watch: _Watch) -> None:
         """Call the handler; a ZeroMQ socket stays signalled until it is exhausted, since it does not signal again."""
         watched = watch.watched
-        if not isinstance(watched, PolledSocket):
+        if not isinstance(watched, WatchedSocket):
             del self._signalled[descriptor]
             self._guard(watch.handler)
             return

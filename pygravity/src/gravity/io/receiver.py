@@ -7,15 +7,15 @@ import time
 import zmq
 
 from ..log import library_log
-from ..tally import Tally
-from .polled import PolledSocket
+from ..protocol.tally import Tally
+from .watched_socket import WatchedSocket
 
 _BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
 
 _NOW = int(zmq.NOBLOCK)  # a plain number, since that of an enumeration takes longer to be read
 
 
-class Receiver(PolledSocket):
+class Receiver(WatchedSocket):
     """A SUB socket on one publisher. Belongs to its loop's thread."""
 
     looks_first = False

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import zmq
 
-from .polled import PolledSocket
+from .watched_socket import WatchedSocket
 
 _BATCH = 1000  # requests answered at a time
 
 
-class Requester(PolledSocket):
+class Requester(WatchedSocket):
     """A REQ socket that waits for a reply. Belongs to its loop's thread."""
 
     def receive(self) -> bytes:
@@ -20,7 +20,7 @@ class Requester(PolledSocket):
         return self.socket.recv_multipart()[0]
 
 
-class Responder(PolledSocket):
+class Responder(WatchedSocket):
     """A REP socket. Belongs to its loop's thread."""
 
     def __init__(self, responder: zmq.Socket[bytes], url: str) -> None:

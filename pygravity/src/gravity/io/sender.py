@@ -9,8 +9,8 @@ import time
 import zmq
 
 from ..log import library_log
-from ..publication import Frames
-from ..tally import Tally
+from ..protocol.publication import Frames
+from ..protocol.tally import Tally
 
 _PATIENCE = 1.0  # seconds that a publisher waits at most for a slow subscriber before messages are dropped
 _LEAST_PATIENCE = 0.05  # just after it has waited in vain

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import zmq
 
+from ..protocol.codes import EPGM, INPROC, IPC, PGM, TCP
 from .host import TransportError
 from .receiver import Receiver
 from .requests import Requester, Responder
 from .sender import Sender
-
-TCP, INPROC, PGM, EPGM, IPC = range(5)  # Gravity's numbers for its transports
 
 _SCHEMES = {INPROC: "inproc://", PGM: "pgm://", EPGM: "epgm://", IPC: "ipc:///tmp/"}
 _CLOSE_LINGER = 300  # milliseconds that the last messages have to leave when a node closes

@@ -1,0 +1,71 @@
+"""The program `ServiceDirectory`: reads its configuration, runs a Service Directory, ends cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+from .. import log
+from ..io import TransportError
+from ..protocol.config import ConfigError, Parameters
+from ..roles.core import socket_options
+from .server import COMPONENT_ID, Broadcasting, ServiceDirectory
+
+DEFAULT_URL = "tcp://*:5555"
+
+
+def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
+    """Return a running Service Directory as configured; raise ValueError or TransportError if that cannot be."""
+    domain = parameters.text("Domain")
+    if not all(part.isascii() and part.isalnum() for part in domain.split(".") if part):
+        raise ConfigError(ini, 0, f"Domain is {domain!r}; it has letters, digits and dots only")
+    wanted = [name.strip() for name in parameters.text("DomainSyncList").split(",") if name.strip()]
+    port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
+    url = parameters.text("ServiceDirectoryURL") or DEFAULT_URL
+    directory = ServiceDirectory(url, domain, socket_options(parameters))
+    try:
+        if domain and parameters.yes("BroadcastEnabled", True):
+            rate = max(1, parameters.integer("ServiceDirectoryBroadcastRate", 10))
+            directory.broadcast(Broadcasting(parameters.text("ServiceDirectoryBroadcastIP"), port, rate))
+        if wanted:
+            directory.follow(wanted, port)
+    except TransportError:
+        directory.close()
+        raise
+    return directory
+
+
+def main() -> int:
+    """Run a Service Directory as Gravity.ini says until Ctrl-C or SIGTERM; return the exit code."""
+    stopped = threading.Event()
+    received: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        stopped.set()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    if len(sys.argv) > 1:
+        print("usage: ServiceDirectory   (it takes no arguments; Gravity.ini configures it)", file=sys.stderr)
+        return 2
+    ini = Path(os.environ.get("GRAVITY_INI") or "Gravity.ini")
+    try:
+        parameters = Parameters.read(COMPONENT_ID, ini)
+        log.configure(COMPONENT_ID, parameters.text)
+        directory = run(parameters, ini)
+    except (ValueError, TransportError) as error:
+        print(f"ServiceDirectory: {error}", file=sys.stderr)
+        return 1
+    print(f"ServiceDirectory: listening at {directory.url}", flush=True)
+    stopped.wait()
+    directory.close()
+    return 130 if received[0] == signal.SIGINT else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""A running Service Directory: nodes register here what they offer and look up what they want.
+
+It publishes every change of a data product's publishers on its own data product RegisteredPublishers, and
+with a domain it tells by broadcast where it is and follows the directories of other domains.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from .. import log
+from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from ..io import (
+    Loop,
+    Options,
+    Responder,
+    Sender,
+    Transport,
+    TransportError,
+    broadcast,
+    local_address,
+    now_us,
+    resolve,
+)
+from ..protocol import wire
+from ..protocol.codes import TCP
+from ..protocol.publication import Publication
+from ..protocol.wire import (
+    DIRECTORY_SERVICE,
+    DOMAIN_DETAILS,
+    DOMAIN_UPDATE,
+    REGISTERED_PUBLISHERS,
+    Broadcast,
+    GetDomain,
+    Kind,
+    Lookup,
+    MalformedFrame,
+    Registration,
+    UnknownRequest,
+    Unregistration,
+)
+from ..roles.directory_client import parse_url
+from ..roles.publisher import Publishing
+from ..ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
+from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
+from .state.registry import Announcement, Directory, PublishersChanged
+from .synchroniser import Synchroniser
+
+COMPONENT_ID = "ServiceDirectory"
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcasting:
+    """How a directory tells where it is: to which address and UDP port, how often (seconds)."""
+
+    address: str = ""
+    port: int = 8276
+    rate: int = 10
+
+
+class ServiceDirectory:
+    """A running Service Directory: a thread that answers nodes until `close`."""
+
+    def __init__(self, url: str, domain: str = "", options: Options | None = None) -> None:
+        """Listen at `url`; raise ValueError if it is no address, TransportError if it is taken."""
+        host, port = parse_url(url)
+        address = "127.0.0.1" if host == "localhost" else resolve(host)
+        self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
+        self._directory = Directory(domain)
+        self._followed: set[str] = set()  # other domains
+        self._synchroniser: Synchroniser | None = None
+        self._transport = Transport(options)
+        requests = self._listen("*" if "*" in url else address, port)
+        self.url = requests.url
+        self._loop = Loop("service-directory")
+        self._publishing = Publishing(lambda: self._loop)
+        try:
+            self._start(requests)
+        except TransportError:
+            self.close()
+            raise
+
+    def broadcast(self, how: Broadcasting) -> None:
+        """Tell by broadcast where this directory is, now and from now on."""
+        _, port = parse_url(self.url)
+        host = self._ip if self._ip != "0.0.0.0" else local_address("255.255.255.255")
+        own = Broadcast(self._directory.domain, f"tcp://{host}:{port}", int(time.time()), how.rate)
+        datagram = wire.encode_broadcast(own)
+        address = how.address or ("127.255.255.255" if host.startswith("127.") else "255.255.255.255")
+
+        def send() -> None:
+            try:
+                broadcast(datagram, address, how.port)
+            except TransportError as error:
+                log.library_log.warning("%s", error)
+            self._loop.call_at(time.monotonic() + how.rate, send)
+
+        self._loop.call(send)
+
+    def follow(self, domains: Collection[str], port: int) -> None:
+        """Offer what other domains offer, too: those named in `domains`, "*" for all that are heard on UDP `port`."""
+        self._synchroniser = Synchroniser(
+            self._transport,
+            self._directory.domain,
+            domains,
+            port,
+            lambda domain, message: self._loop.call(lambda: self._learn(domain, message)),
+            lambda domain: self._loop.call(lambda: self._forget(domain)),
+        )
+
+    def _learn(self, domain: str, message: ServiceDirectoryMapPB) -> None:
+        if domain not in self._followed:
+            self._followed.add(domain)
+            self._tell_domains(ServiceDirectoryDomainUpdatePB.ADD, domain)
+        self._announce(self._directory.learn(domain, message))
+
+    def _forget(self, domain: str) -> None:
+        self._followed.discard(domain)
+        self._announce(self._directory.forget(domain))
+        self._tell_domains(ServiceDirectoryDomainUpdatePB.REMOVE, domain)
+
+    def _tell_domains(self, type: int, domain: str) -> None:
+        name = ServiceDirectoryDomainUpdatePB.UpdateType.Name(type)
+        known = sorted(self._followed)
+        message = ServiceDirectoryDomainUpdatePB(known_domains=known, type=name, update_domain=domain)
+        self._publish(DOMAIN_UPDATE, message)
+
+    def close(self) -> None:
+        """Stop answering and free the address."""
+        if self._synchroniser:
+            self._synchroniser.close()
+        self._loop.stop()
+        self._publishing.close()
+        self._transport.close()
+
+    def _listen(self, address: str, port: int) -> Responder:
+        """Bind as configured; as in the reference, an address that is not this host's becomes all addresses."""
+        try:
+            return self._transport.responder_at(f"tcp://{address}:{port}")
+        except TransportError:
+            try:
+                return self._transport.responder_at(f"tcp://*:{port}")
+            except TransportError as error:
+                self._transport.close()
+                raise TransportError(
+                    f"{error}; stop the program that uses port {port}, or choose another one in Gravity.ini "
+                    "(ServiceDirectoryURL)"
+                ) from None
+
+    def _start(self, requests: Responder) -> None:
+        """Offer the directory's own products and service, in the reference's order, then answer."""
+        self._publish_as_own(REGISTERED_PUBLISHERS)
+        self._publish_as_own(DOMAIN_DETAILS)
+        service = self._transport.responder(TCP, DIRECTORY_SERVICE, self._ip)
+        if service:
+            started = now_us()
+            self._register_own(DIRECTORY_SERVICE, service.url, Kind.SERVICE, started)
+            answer = self._service_answer(started // 1_000_000)
+            self._loop.call(lambda: self._loop.watch(service, lambda: service.serve(answer)))
+        self._publish_as_own(DOMAIN_UPDATE)
+        self._loop.call(lambda: self._loop.watch(requests, lambda: requests.serve(self._answer)))
+
+    def _publish_as_own(self, id: str) -> None:
+        sender: Sender | None = self._transport.sender(TCP, id, self._ip)
+        if sender is None:
+            raise TransportError("no free port between MinPort and MaxPort (Gravity.ini)")
+        now = now_us()
+        domain = self._directory.domain
+        self._publishing.add(Publication(id, sender.url, now, origin=(COMPONENT_ID, domain), cache=True), sender)
+        self._register_own(id, sender.url, Kind.DATA, now)
+
+    def _register_own(self, id: str, url: str, kind: Kind, now: int) -> None:
+        self._announce(self._directory.register(Registration(id, url, kind, COMPONENT_ID, now, is_relay=False)))
+
+    def _answer(self, frame: bytes) -> bytes:
+        """Return the reply to a node's request."""
+        try:
+            request = wire.decode_request(frame)
+        except MalformedFrame as error:
+            log.library_log.warning("a malformed request: %s", error)
+            return wire.encode_empty_reply()
+        match request:
+            case GetDomain():
+                return wire.encode_domain_reply(self._directory.domain)
+            case Lookup(id, Kind.SERVICE, domain):
+                service = self._directory.service(id, domain)
+                return wire.encode_service_reply(id, domain or self._directory.domain, service)
+            case Lookup(id, _, domain):
+                publishers = self._directory.publishers(id, domain)
+                return wire.encode_publishers_reply(id, domain or self._directory.domain, publishers)
+            case Registration():
+                log.library_log.info("%s registers %s at %s", request.component_id, request.id, request.url)
+                self._announce(self._directory.register(request))
+                return wire.encode_code_reply(request.id, wire.DirectoryCode.SUCCESS)
+            case Unregistration():
+                code, announcements = self._directory.unregister(request)
+                log.library_log.info("%s at %s unregisters: %s", request.id, request.url, code.name)
+                self._announce(announcements)
+                return wire.encode_code_reply(request.id, code)
+            case UnknownRequest(id):
+                log.library_log.warning("an unknown request %r", id)
+        return wire.encode_empty_reply()
+
+    def _service_answer(self, registration_time: int) -> Callable[[bytes], bytes]:
+        """Return the function that answers requests to DirectoryService."""
+
+        def answer(frame: bytes) -> bytes:
+            response = GravityDataProductPB(
+                dataProductID="DirectoryServiceResponse",
+                componentID=COMPONENT_ID,
+                domain=self._directory.domain,
+                registration_time=registration_time,
+            )
+            try:
+                request = wire.decode_data_product(frame).dataProductID
+            except MalformedFrame as error:
+                log.library_log.warning("a malformed request to %s: %s", DIRECTORY_SERVICE, error)
+                request = ""
+            if request == "GetProviders":
+                wire.fill(response, self._directory.map())
+            elif request == "GetDomain":
+                response.data = self._directory.domain.encode()
+            return wire.encode(response)
+
+        return answer
+
+    def _announce(self, announcements: list[Announcement]) -> None:
+        for announcement in announcements:
+            if isinstance(announcement, PublishersChanged):
+                id, domain = announcement.id, announcement.domain
+                publishers = self._directory.publishers(id, domain)
+                self._publish(REGISTERED_PUBLISHERS, wire.publishers_pb(id, domain, publishers), id)
+            else:
+                own = self._directory.map(announcement.change, self._directory.domain)
+                self._publish(DOMAIN_DETAILS, own)
+
+    def _publish(self, id: str, message: Message, filter_text: str = "") -> None:
+        product = wire.fill(GravityDataProductPB(dataProductID=id), message)
+        self._publishing.publish(product, filter_text, 0)

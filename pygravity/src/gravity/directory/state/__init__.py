@@ -1,0 +1,1 @@
+"""The Service Directory's knowledge, without sockets, threads or clocks."""

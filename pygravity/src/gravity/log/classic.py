@@ -1,0 +1,115 @@
+"""Gravity's older log, `Log`: silent until a logger is added."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from .handlers import ConsoleHandler, checked, file_handler, set_up, time_of
+
+_MAX_TEXT = 4095  # bytes of one message
+
+_log = logging.Logger("GravityLog", level=1)
+
+
+class _Line(logging.Formatter):
+    """`[01/31/26 12:00:00.000000 Component-LEVEL] text`."""
+
+    def __init__(self, component_id: str) -> None:
+        super().__init__()
+        self._component_id = component_id
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = record.getMessage().encode()[:_MAX_TEXT].decode(errors="ignore")
+        stamp = time_of(record, "%m/%d/%y %H:%M:%S", 6)
+        return f"[{stamp} {self._component_id}-{Log.LogLevelToString(record.levelno)}] {text}"
+
+
+class Logger:
+    """What `Log` writes to. Nothing but a name, as in the reference: programs cannot make one."""
+
+    def __init__(self, *arguments: object) -> None:
+        """Raises AttributeError."""
+        raise AttributeError("a Logger cannot be made; Log.initAndAddLogger takes any logging.Handler")
+
+    def Log(self, level: int, messagestr: str) -> None:
+        """Write a line."""
+
+
+class Log:
+    """The older log, silent until a logger is added; a logger at one level takes all the more severe ones."""
+
+    NONE, FATAL, CRITICAL, WARNING, MESSAGE, DEBUG, TRACE = 0, 1, 2, 4, 8, 16, 32
+
+    @staticmethod
+    def LogLevelToString(level: int) -> str:
+        """Return the name of a level, "" for an unknown one and for NONE."""
+        return {1: "FATAL", 2: "CRITICAL", 4: "WARNING", 8: "MESSAGE", 16: "DEBUG", 32: "TRACE"}.get(level, "")
+
+    @staticmethod
+    def LogStringToLevel(string: str) -> int:
+        """Return the level of a name in any case, NONE for an unknown one."""
+        names = ("FATAL", "CRITICAL", "WARNING", "MESSAGE", "DEBUG", "TRACE")
+        return 1 << names.index(string.upper()) if string.upper() in names else Log.NONE
+
+    @staticmethod
+    def initAndAddFileLogger(
+        log_dir: str, comp_id: str, local_log_level: int, close_after_write: bool = False
+    ) -> None:
+        """Append to `<log_dir>/<comp_id>.log` from a level on."""
+        Log.initAndAddLogger(
+            set_up(file_handler(Path(log_dir) / f"{comp_id}.log"), _Line(comp_id), 0), local_log_level
+        )
+
+    @staticmethod
+    def initAndAddConsoleLogger(comp_id: str, local_log_level: int) -> None:
+        """Write to standard output from a level on."""
+        Log.initAndAddLogger(set_up(ConsoleHandler(), _Line(comp_id), 0), local_log_level)
+
+    @staticmethod
+    def initAndAddLogger(logger: logging.Handler, log_level: int) -> None:
+        """Send what is at `log_level` or more severe to `logger`, here any handler of the standard library."""
+        logger.addFilter(lambda record: record.levelno <= log_level)
+        _log.addHandler(logger)
+
+    @staticmethod
+    def CloseLoggers() -> None:
+        """Close and remove all loggers."""
+        for handler in list(_log.handlers):
+            _log.removeHandler(handler)
+            handler.close()
+
+    @staticmethod
+    def fatal(format: str) -> None:
+        """Log `format`, as it is, at level FATAL."""
+        _write(Log.FATAL, format)
+
+    @staticmethod
+    def critical(format: str) -> None:
+        """Log `format`, as it is, at level CRITICAL."""
+        _write(Log.CRITICAL, format)
+
+    @staticmethod
+    def warning(format: str) -> None:
+        """Log `format`, as it is, at level WARNING."""
+        _write(Log.WARNING, format)
+
+    @staticmethod
+    def message(format: str) -> None:
+        """Log `format`, as it is, at level MESSAGE."""
+        _write(Log.MESSAGE, format)
+
+    @staticmethod
+    def debug(format: str) -> None:
+        """Log `format`, as it is, at level DEBUG."""
+        _write(Log.DEBUG, format)
+
+    @staticmethod
+    def trace(format: str) -> None:
+        """Log `format`, as it is, at level TRACE."""
+        _write(Log.TRACE, format)
+
+
+def _write(level: int, message: str) -> None:
+    if _log.handlers:  # logging's own last resort would write to standard error
+        _log.log(level, "%s", checked(message))

@@ -1,0 +1,1 @@
+"""Gravity's protocol without sockets, threads or clocks: bytes and times in, bytes and decisions out."""

@@ -1,0 +1,274 @@
+"""What a node has running: its threads, its sockets and its roles, and how it begins and ends.
+
+A core does not know its node, so that a forgotten node can be collected. Being collected closes sockets but
+withdraws no registration, as in the reference; the end of the program and `GravityNode.close` withdraw them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import time
+import weakref
+from dataclasses import replace
+
+from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from ..io import Loop, Options, Transport, TransportError
+from ..log import library_log
+from ..protocol import codes, wire
+from ..protocol.codes import TCP
+from ..protocol.config import Parameters
+from ..protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
+from ..protocol.wire import REGISTERED_PUBLISHERS, MalformedFrame
+from .diagnostics import Diagnostics
+from .directory_client import DirectoryClient, NoDirectory
+from .discovery import Discovery
+from .heartbeats import HeartbeatListeners, HeartbeatSender, Listener
+from .metrics import Metrics
+from .provider import Serving
+from .publisher import Publishing
+from .registrar import Registering
+from .requestor import Requesting
+from .subscriber import Key, Subscriber, Subscribing
+
+CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
+DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # of looking for the directory's own data product
+
+
+def socket_options(parameters: Parameters) -> Options:
+    """Return what a configuration says about sockets; negative queue lengths are ignored, with a warning."""
+
+    def length(key: str, default: int) -> int:
+        value = parameters.integer(key, default)
+        if value < 0:
+            library_log.warning("%s = %d is negative: ignored", key, value)
+        return value if value >= 0 else default
+
+    keep_alive = ("TcpKeepAliveTime", 7200), ("TcpKeepAliveProbes", 9), ("TcpKeepAliveIntvl", 75)
+    idle, probes, interval = (parameters.integer(key, default) for key, default in keep_alive)
+    return Options(
+        publish_hwm=length("PublishHWM", 1000),
+        subscribe_hwm=length("SubscribeHWM", 1000),
+        min_port=parameters.integer("MinPort", 24000),
+        max_port=parameters.integer("MaxPort", 24999),
+        keep_alive=(idle, probes, interval) if parameters.yes("TcpKeepAliveEnabled") else None,
+    )
+
+
+class Core:
+    """The running part of a node. Its methods may be called from any thread and return `codes`."""
+
+    def __init__(self, component_id: str, parameters: Parameters) -> None:
+        """Raises ValueError if ServiceDirectoryURL is no address, TransportError if its host is unknown."""
+        self.component_id = component_id
+        self.parameters = parameters
+        self.domain = ""
+        self._transport = Transport(socket_options(parameters))
+        self._loops: dict[str, Loop] = {}
+        self._loops_lock = threading.Lock()
+        self._heart_lock = threading.Lock()
+        self._ended = False  # no loop runs
+        self._joined = False
+        self._heartbeat: HeartbeatSender | None = None
+
+        url, domain = parameters.text("ServiceDirectoryURL"), parameters.text("Domain")
+        self._discovery: Discovery | None = None
+        try:
+            self.directory = DirectoryClient(self._transport, url)
+            if domain and not url:
+                port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
+                self._discovery = Discovery(self._loop("discovery"), domain, port, self._move)
+        except (ValueError, TransportError):
+            self._end()
+            self._transport.close()
+            raise
+        self.metrics = Metrics() if parameters.yes("GravityMetricsEnabled") else None
+        self.publishing = Publishing(lambda: self._loop("publications"), self.metrics)
+        self.subscribing = Subscribing(
+            self._transport,
+            lambda: self._loop("subscriptions"),
+            component_id,
+            lambda: self.directory.ip,
+            self.directory.report_stale,
+            self.metrics,
+        )
+        self.registering = Registering(
+            component_id,
+            lambda: self.domain,
+            self._transport,
+            self.directory,
+            self.publishing,
+            Serving(lambda: self._loop("services")),
+        )
+        self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory)
+        self.diagnostics = Diagnostics(component_id, parameters, self.directory, self.registering, self.publishing)
+        self._heartbeat_listeners = HeartbeatListeners(lambda: self._loop("heartbeats"))
+        _running.add(self)
+
+    # ---- joining -----------------------------------------------------------------------------------------
+
+    def join(self) -> int:
+        """Find the Service Directory; the first time, begin what the configuration asks for."""
+        if self._discovery and not self._discovery.found(
+            self.parameters.integer("ServiceDirectoryBroadcastTimeout", 10)
+        ):
+            return codes.FAILURE
+        try:
+            self.domain = self.directory.domain()
+        except NoDirectory as error:
+            library_log.warning("%s", error)
+            return codes.REQUEST_TIMEOUT
+        if not self._joined:
+            self._joined = True
+            self._begin()
+        return codes.SUCCESS
+
+    def _begin(self) -> None:
+        self.diagnostics.begin()
+        if self.metrics:
+            self.diagnostics.begin_metrics(self.metrics, self._loop("publications"))
+        if not self.parameters.yes("NoConfigServer") and self.component_id != "ConfigServer":
+            self._ask_config_server()
+        seconds = self.parameters.number("GravityHeartbeatPeriodSecs", -1)
+        if seconds > 0:
+            self.start_heartbeat(round(seconds * 1e6))
+
+    def _ask_config_server(self) -> None:
+        """Take over the parameters that the ConfigServer has for this component and that are not set here."""
+        product = GravityDataProductPB(dataProductID="ConfigRequestPB", componentID=self.component_id)
+        product.domain = self.domain
+        wire.fill(product, ConfigRequestPB(componentID=self.component_id))
+        response = self.requesting.ask(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
+        if response is None:
+            return
+        try:
+            message = wire.checked_text(wire.parse(ConfigeResponsePB, response.data))
+        except MalformedFrame as error:
+            library_log.warning("no configuration from the ConfigServer: %s", error)
+            return
+        self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
+        own, ports = self._transport.options, socket_options(self.parameters)
+        self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
+
+    def _move(self, url: str) -> None:
+        """Follow the Service Directory to its new start: offer everything again, as it was, and look up anew.
+
+        Runs in the discovery thread.
+        """
+        self.directory.move(url)
+        if not self._joined:
+            return
+        self.registering.offer_again()
+        known = self.subscribing.keys
+        for key in known():
+            with contextlib.suppress(NoDirectory):
+                publishers = self.directory.publishers(key.id, key.domain)
+                if updates_url := self.updates_url():
+                    self.subscribing.refresh(key, publishers, updates_url)
+
+    # ---- subscriptions -----------------------------------------------------------------------------------
+
+    def subscribe(self, key: Key, filter_text: str, subscriber: Subscriber, *, wants_cached: bool) -> int:
+        """Deliver a data product to a subscriber, which is held weakly."""
+        try:
+            publishers = self.directory.publishers(key.id, key.domain)
+            updates_url = self.updates_url()
+        except NoDirectory as error:
+            library_log.warning("%s", error)
+            return codes.NO_SERVICE_DIRECTORY
+        if updates_url is None:
+            return codes.NO_SERVICE_DIRECTORY
+        self.subscribing.subscribe(key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached)
+        return codes.SUCCESS
+
+    def updates_url(self) -> str | None:
+        """Return where the directory publishes its lists, None if nowhere; it needs a moment after its start."""
+        for attempt in range(DIRECTORY_TRIES):
+            if attempt:
+                time.sleep(DIRECTORY_PAUSE)
+            if found := self.directory.publishers(REGISTERED_PUBLISHERS, self.domain):
+                return found[0].url
+        return None
+
+    @property
+    def wants_cached(self) -> bool:
+        """Whether new subscriptions begin with publishers' last messages, unless they say otherwise."""
+        return self.parameters.yes("ReceiveLastSentDataproduct", True)
+
+    # ---- heartbeats --------------------------------------------------------------------------------------
+
+    def start_heartbeat(self, interval: int) -> int:
+        """Publish a heartbeat every `interval` microseconds."""
+        with self._heart_lock:
+            if self._heartbeat or interval < 0:
+                return codes.FAILURE
+            id = self.component_id + wire.HEARTBEAT_SUFFIX
+            self.registering.register(id, TCP, cache=False, anonymous=True)
+            self._heartbeat = HeartbeatSender(self._loop("publications"), self.publishing, id, interval)
+            return codes.SUCCESS
+
+    def stop_heartbeat(self) -> int:
+        """Publish no more heartbeats."""
+        with self._heart_lock:
+            heartbeat, self._heartbeat = self._heartbeat, None
+            if heartbeat:
+                heartbeat.stop()
+                self.registering.unregister(heartbeat.product_id)
+            return codes.SUCCESS
+
+    def listen(self, component_id: str, domain: str, interval: int, listener: Listener) -> int:
+        """Report another component's heartbeats to `listener` every `interval` microseconds."""
+        self.stop_listening(component_id)
+        subscriber = self._heartbeat_listeners.add(component_id, domain, interval, listener)
+        key = Key(domain, component_id + wire.HEARTBEAT_SUFFIX)
+        return self.subscribe(key, "", subscriber, wants_cached=self.wants_cached)
+
+    def stop_listening(self, component_id: str) -> int:
+        """Report a component's heartbeats no more."""
+        if subscriber := self._heartbeat_listeners.remove(component_id):
+            key = Key(subscriber.domain, component_id + wire.HEARTBEAT_SUFFIX)
+            self.subscribing.unsubscribe(key, "", subscriber)
+        return codes.SUCCESS
+
+    # ---- the end -------------------------------------------------------------------------------------------
+
+    def close(self, *, withdraw: bool = False) -> None:
+        """Stop the threads and close the sockets; with `withdraw`, take registrations back first.
+
+        Calls in other threads end soon, with an error's code.
+        """
+        if not self.registering.close():
+            return
+        _running.discard(self)
+        if withdraw and self._joined:
+            self.registering.withdraw_all()
+        self._transport.end_requests()  # one in a callback would hold its loop up
+        self._end()
+        self.publishing.close()
+        self._transport.close()
+
+    def _end(self) -> None:
+        with self._loops_lock:
+            self._ended = True
+            loops = list(self._loops.values())
+        for loop in loops:
+            loop.stop()
+
+    def _loop(self, role: str) -> Loop:
+        with self._loops_lock:
+            if role not in self._loops:
+                self._loops[role] = Loop(f"gravity-{role}")
+                if self._ended:  # a call in another thread has come too late: what it hands over is not done
+                    self._loops[role].stop()
+            return self._loops[role]
+
+
+_running: weakref.WeakSet[Core] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for core in list(_running):
+        with contextlib.suppress(Exception):  # at the end of the program there is nobody left to tell
+            core.close(withdraw=True)

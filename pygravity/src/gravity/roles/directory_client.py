@@ -1,0 +1,115 @@
+"""A node's questions to the Service Directory."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..io import Transport, TransportError, local_address, resolve
+from ..protocol.wire import (
+    DirectoryCode,
+    GetDomain,
+    Kind,
+    Lookup,
+    MalformedFrame,
+    Publisher,
+    Registration,
+    Request,
+    Service,
+    Unregistration,
+    decode_code_reply,
+    decode_domain_reply,
+    decode_publishers_reply,
+    decode_service_reply,
+    encode_request,
+)
+
+DEFAULT_PORT = 5555
+_ATTEMPTS, _TIMEOUT = 3, 3.0  # the reference's: nine seconds until a node gives up
+_URL = re.compile(r"(?:(?P<scheme>[A-Za-z]+)://)?(?P<host>[^:/\s]*)(?::(?P<port>\d{1,5}))?/?")
+
+T = TypeVar("T")
+
+
+class NoDirectory(Exception):
+    """No Service Directory has answered."""
+
+
+def parse_url(url: str) -> tuple[str, int]:
+    """Return host and port of a ServiceDirectoryURL; raise ValueError if it is none.
+
+    Empty parts mean localhost and port 5555; the host `*`, which a directory may bind to, means localhost too.
+    """
+    match = _URL.fullmatch(url.strip())
+    if match is None or match["scheme"] not in (None, "tcp") or int(match["port"] or 1) not in range(1, 65536):
+        raise ValueError(f"ServiceDirectoryURL is {url!r}; write it like tcp://host:{DEFAULT_PORT}")
+    host = match["host"]
+    return host if host not in ("", "*") else "localhost", int(match["port"] or DEFAULT_PORT)
+
+
+class DirectoryClient:
+    """The Service Directory at one address, asked by one thread at a time."""
+
+    def __init__(self, transport: Transport, url: str) -> None:
+        """Raises ValueError if `url` is no address, TransportError if its host is unknown."""
+        self._transport = transport
+        self._lock = threading.Lock()
+        self.move(url)
+
+    def move(self, url: str) -> None:
+        """Ask the directory at `url` from now on; raises as the constructor does."""
+        host, port = parse_url(url)
+        address = "127.0.0.1" if host == "localhost" else resolve(host)
+        self.url = f"tcp://{address}:{port}"
+        self.ip = local_address(address)
+        self.is_local = address == self.ip or address.startswith("127.")
+
+    def domain(self, attempts: int = _ATTEMPTS, timeout: float = _TIMEOUT) -> str:
+        """Return the directory's domain; raise NoDirectory if none answers so many times for so many seconds."""
+        return self._ask(GetDomain(), decode_domain_reply, attempts, timeout)
+
+    def publishers(self, id: str, domain: str) -> list[Publisher]:
+        """Return who publishes a data product; raise NoDirectory."""
+        return self._ask(Lookup(id, Kind.DATA, domain), decode_publishers_reply)
+
+    def service(self, id: str, domain: str) -> Service:
+        """Return where a service is; its url is empty if it is nowhere. Raise NoDirectory."""
+        return self._ask(Lookup(id, Kind.SERVICE, domain), decode_service_reply)
+
+    def register(self, registration: Registration) -> DirectoryCode:
+        """Offer a data product or service; raise NoDirectory."""
+        return self._ask(registration, decode_code_reply)
+
+    def unregister(self, unregistration: Unregistration, *, patiently: bool = True) -> DirectoryCode:
+        """Withdraw an offer; raise NoDirectory, after a moment already if not `patiently`."""
+        attempts, timeout = (_ATTEMPTS, _TIMEOUT) if patiently else (1, 0.2)
+        return self._ask(unregistration, decode_code_reply, attempts, timeout)
+
+    def report_stale(self, unregistration: Unregistration) -> None:
+        """Tell the directory of an offer whose process is gone; nobody waits for its answer."""
+        with contextlib.suppress(TransportError):  # the report is a courtesy
+            self._transport.notify(self.url, encode_request(unregistration))
+
+    def _ask(
+        self,
+        request: Request,
+        decode: Callable[[bytes], T],
+        attempts: int = _ATTEMPTS,
+        timeout: float = _TIMEOUT,
+    ) -> T:
+        frame = encode_request(request)
+        with self._lock:
+            for _ in range(attempts):
+                try:
+                    reply = self._transport.request(self.url, frame, timeout)
+                except TransportError as error:
+                    raise NoDirectory(str(error)) from None
+                if reply is not None:
+                    try:
+                        return decode(reply)
+                    except MalformedFrame as error:
+                        raise NoDirectory(f"what answers at {self.url} is no Service Directory: {error}") from None
+        raise NoDirectory(f"no Service Directory answers at {self.url}")

@@ -1,0 +1,107 @@
+"""A node's heartbeats at work: its own, and those of the components that it listens to."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from ..GravityDataProduct import GravityDataProduct
+from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from ..io import Loop
+from ..protocol.heartbeat_monitor import PAYLOAD, HeartbeatMonitor, Received
+from .publisher import Publishing
+
+
+class Listener(Protocol):
+    """What hears of another component's heartbeats."""
+
+    def MissedHeartbeat(
+        self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
+    ) -> None:
+        """Take note that no heartbeat has come for an interval."""
+
+    def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
+        """Take note that a heartbeat has come within the last interval."""
+
+
+class HeartbeatSender:
+    """Publishes a node's own heartbeat until it is stopped; the first one at once."""
+
+    def __init__(self, loop: Loop, publishing: Publishing, product_id: str, interval: int) -> None:
+        """`interval` in microseconds."""
+        self.product_id = product_id
+        self._loop = loop
+        self._publishing = publishing
+        self._interval = interval / 1e6
+        self._stopped = False
+        loop.call(lambda: self._beat(time.monotonic()))
+
+    def stop(self) -> None:
+        """Publish no more."""
+        self._stopped = True
+
+    def _beat(self, due: float) -> None:
+        if not self._stopped:
+            product = GravityDataProductPB(dataProductID=self.product_id, data=PAYLOAD)
+            self._publishing.publish(product, "", 0)
+            due = max(due + self._interval, time.monotonic())
+            self._loop.call_at(due, lambda: self._beat(due))
+
+
+class HeartbeatSubscriber:
+    """A component that is listened to: subscribed to its heartbeats, it notes them."""
+
+    def __init__(self, component_id: str, domain: str, monitor: HeartbeatMonitor, listener: Listener) -> None:
+        self.component_id = component_id
+        self.domain = domain
+        self.monitor = monitor
+        self.listener = listener
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Note that heartbeats have come."""
+        self.monitor.beat()
+
+
+class HeartbeatListeners:
+    """The components whose heartbeats a node listens to."""
+
+    def __init__(self, loop: Callable[[], Loop]) -> None:
+        self._loop = loop
+        self._heard: dict[str, HeartbeatSubscriber] = {}
+
+    def add(self, component_id: str, domain: str, interval: int, listener: Listener) -> HeartbeatSubscriber:
+        """Report a component's heartbeats to `listener` every `interval` microseconds; the last listener wins.
+
+        Returns the subscriber that has to be subscribed to them.
+        """
+        heard = self._heard[component_id] = HeartbeatSubscriber(
+            component_id, domain, HeartbeatMonitor(interval, _now()), listener
+        )
+        self._loop().call(lambda: self._schedule(heard))
+        return heard
+
+    def remove(self, component_id: str) -> HeartbeatSubscriber | None:
+        """Report no more; return the subscriber that can be unsubscribed, None if there is none."""
+        return self._heard.pop(component_id, None)
+
+    def _schedule(self, heard: HeartbeatSubscriber) -> None:
+        self._loop().call_at(heard.monitor.due / 1e6, lambda: self._check(heard))
+
+    def _check(self, heard: HeartbeatSubscriber) -> None:
+        if self._heard.get(heard.component_id) is not heard:
+            return  # removed, or replaced
+        report = heard.monitor.check(_now())
+        try:
+            if isinstance(report, Received):
+                heard.listener.ReceivedHeartbeat(heard.component_id, heard.monitor.interval)
+            elif report:
+                heard.listener.MissedHeartbeat(heard.component_id, report.since_last, heard.monitor.interval)
+        except Exception:
+            logging.exception("Exception caught calling heartbeat listener of %s", heard.component_id)
+        self._schedule(heard)
+
+
+def _now() -> int:
+    return time.monotonic_ns() // 1000

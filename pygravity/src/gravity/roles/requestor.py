@@ -1,0 +1,167 @@
+"""A node's requests to services at work: synchronous ones in the caller's thread, asynchronous ones in a loop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..GravityDataProduct import GravityDataProduct
+from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from ..io import Loop, Requester, Transport, TransportError
+from ..log import library_log
+from ..protocol import codes
+from ..protocol.wire import Kind, MalformedFrame, Service, Unregistration, decode_data_product, encode
+from .directory_client import DirectoryClient, NoDirectory
+
+FUTURE_REQUEST = b"FUTURE_REQUEST"  # what an asynchronous requestor sends to where the real answer will be
+
+
+class Requestor(Protocol):
+    """What takes the answers to asynchronous requests."""
+
+    def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
+        """Take an answer."""
+
+    def requestTimeout(self, serviceID: str, requestID: str) -> None:
+        """Take note that none has come in time."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    """An asynchronous request; it holds its requestor until the callback."""
+
+    service_id: str
+    request_id: str
+    requestor: Requestor | None  # None once it has been called
+    service: Service
+    deadline: float | None  # of time.monotonic()
+    requester: Requester | None = None
+    following_future: bool = False
+
+
+class Requesting:
+    """The requests of a node."""
+
+    def __init__(self, transport: Transport, loop: Callable[[], Loop], directory: DirectoryClient) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._directory = directory
+
+    def ask(
+        self, service_id: str, domain: str, product: GravityDataProductPB, timeout: float | None
+    ) -> GravityDataProductPB | None:
+        """Return a service's answer, None if there is none within `timeout` seconds or it is not the one meant."""
+        service = self._find(service_id, domain)
+        if not isinstance(service, Service):
+            return None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        frame = encode(product)
+        try:
+            response = self._exchange(service.url, frame, deadline)
+            if response is None:
+                return None
+            if response.registration_time != service.registration_time:
+                library_log.warning("the answer of %s is not from the registered provider: dropped", service.url)
+                return None
+            if response.future_response:
+                return self._exchange(response.future_socket_url, frame, deadline)
+        except (TransportError, MalformedFrame) as error:
+            library_log.warning("no answer from %s: %s", service.url, error)
+            return None
+        return response
+
+    def ask_later(
+        self,
+        service_id: str,
+        domain: str,
+        product: GravityDataProductPB,
+        requestor: Requestor,
+        request_id: str,
+        timeout: float | None,
+    ) -> int:
+        """Send a request whose answer goes to `requestor`; so does the lack of one within `timeout` seconds.
+
+        Returns one of `codes`: after another one than SUCCESS, nothing comes.
+        """
+        service = self._find(service_id, domain)
+        if not isinstance(service, Service):
+            return service
+        product.registration_time = service.registration_time
+        frame = encode(product)
+        deadline = None if timeout is None else time.monotonic() + timeout
+        pending = _Pending(service_id, request_id, requestor, service, deadline)
+        del requestor
+        self._loop().call(lambda: self._start(pending, service.url, frame))
+        return codes.SUCCESS
+
+    def _find(self, service_id: str, domain: str) -> Service | int:
+        """Return where a service is, or the code that says why nobody can be asked."""
+        try:
+            service = self._directory.service(service_id, domain)
+        except NoDirectory as error:
+            library_log.warning("%s", error)
+            return codes.NO_SERVICE_DIRECTORY
+        return service if service.url else codes.NO_SUCH_SERVICE
+
+    def _exchange(self, url: str, frame: bytes, deadline: float | None) -> GravityDataProductPB | None:
+        remaining = None if deadline is None else max(0.001, deadline - time.monotonic())
+        reply = self._transport.request(url, frame, remaining)
+        return None if reply is None else decode_data_product(reply)
+
+    def _start(self, pending: _Pending, url: str, frame: bytes) -> None:
+        if pending.deadline is not None and not pending.following_future:
+            self._loop().call_at(pending.deadline, lambda: self._expire(pending))
+        try:
+            requester = pending.requester = self._transport.requester(url, frame)
+        except TransportError as error:
+            library_log.warning("no request to %s: %s", url, error)
+            return
+        self._loop().watch(requester, lambda: self._receive(pending))
+
+    def _receive(self, pending: _Pending) -> None:
+        requester, pending.requester = pending.requester, None
+        if requester is None:
+            return
+        frame = requester.receive()
+        self._loop().unwatch(requester)
+        try:
+            response = decode_data_product(frame)
+        except MalformedFrame as error:
+            library_log.warning("the answer of %s is dropped: %s", pending.service_id, error)
+            return
+        if not self._is_meant(pending, response):
+            return
+        if response.future_response:
+            pending.following_future = True
+            self._start(pending, response.future_socket_url, FUTURE_REQUEST)
+            return
+        product = GravityDataProduct._wrap(response)
+        self._call(pending, lambda r: r.requestFilled(pending.service_id, pending.request_id, product))
+
+    def _is_meant(self, pending: _Pending, response: GravityDataProductPB) -> bool:
+        """Return whether an answer is from the registered provider; one that is not is reported as stale."""
+        found, meant = response.registration_time, pending.service.registration_time
+        if found == meant or (pending.following_future and not found):
+            return True
+        library_log.warning("the answer of %s is not from the registered provider: dropped", pending.service_id)
+        if found:
+            self._directory.report_stale(Unregistration(pending.service_id, pending.service.url, Kind.SERVICE, meant))
+        return False
+
+    def _expire(self, pending: _Pending) -> None:
+        if pending.requester:
+            self._loop().unwatch(pending.requester)
+            pending.requester = None
+        self._call(pending, lambda r: r.requestTimeout(pending.service_id, pending.request_id))
+
+    def _call(self, pending: _Pending, callback: Callable[[Requestor], None]) -> None:
+        requestor, pending.requestor = pending.requestor, None
+        if requestor is None:
+            return  # called already
+        try:
+            callback(requestor)
+        except Exception:
+            logging.exception("Exception caught calling client of %s", pending.service_id)

@@ -1,0 +1,243 @@
+"""A node's subscriptions at work: connections follow the Service Directory's lists, messages reach callbacks.
+
+All of it happens in one thread, callbacks included, so that a message is handed over once only. A callback
+may call any method of the node; while it runs, further messages wait in ZeroMQ's queue.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from ..GravityDataProduct import GravityDataProduct, wrapped
+from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from ..io import Loop, Receiver, Transport, now_us
+from ..log import library_log
+from ..protocol.subscription import Subscription, choose_publishers
+from ..protocol.wire import (
+    Kind,
+    MalformedFrame,
+    Publisher,
+    Unregistration,
+    copy_of,
+    decode_data_product,
+    decode_publishers,
+)
+from .metrics import SUBSCRIPTION, Metrics
+
+_PORTION = 100  # messages handed over at a time: more do not stay in the processor's cache
+
+
+class Subscriber(Protocol):
+    """What a subscription delivers to."""
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Take the data products that have arrived since the last call."""
+
+
+SubscriberRef = weakref.ref[Subscriber]
+
+
+class Key(NamedTuple):
+    """What is subscribed to."""
+
+    domain: str
+    id: str
+
+
+@dataclass(slots=True)
+class _Filtered:
+    """The subscribers of one filter text, and the connections that serve them."""
+
+    subscription: Subscription
+    subscribers: list[SubscriberRef] = field(default_factory=list)
+    receivers: dict[str, Receiver] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Feed:
+    """One data product: its publishers, and its subscribers by filter text."""
+
+    directory_url: str
+    publishers: list[Publisher]
+    filtered: dict[bytes, _Filtered] = field(default_factory=dict)
+
+
+class Subscribing:
+    """The subscriptions of a node. Its public methods may be called from any thread."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        loop: Callable[[], Loop],
+        component_id: str,
+        ip: Callable[[], str],
+        report_stale: Callable[[Unregistration], None],
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._component_id = component_id
+        self._ip = ip
+        self._report_stale = report_stale
+        self._metrics = metrics
+        self._feeds: dict[Key, _Feed] = {}
+        self._updates: dict[str, Receiver] = {}  # RegisteredPublishers, by its address
+
+    def subscribe(
+        self,
+        key: Key,
+        filter_text: str,
+        subscriber: Subscriber,
+        publishers: list[Publisher],
+        directory_url: str,
+        *,
+        wants_cached: bool,
+    ) -> None:
+        """Deliver `key`'s messages that begin with the filter; its list of publishers is updated by `directory_url`.
+
+        The subscriber is held weakly: the node holds it as long as it is subscribed.
+        """
+        ref = weakref.ref(subscriber)
+        self._loop().call(lambda: self._add(key, filter_text.encode(), ref, publishers, directory_url, wants_cached))
+
+    def unsubscribe(self, key: Key, filter_text: str, subscriber: Subscriber) -> None:
+        """Take a subscription back; one that does not exist is ignored."""
+        ref = weakref.ref(subscriber)
+        self._loop().call(lambda: self._remove(key, filter_text.encode(), ref))
+
+    def keys(self) -> list[Key]:
+        """Return what is subscribed to."""
+        return list(self._feeds)
+
+    def refresh(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
+        """Follow a Service Directory that has started anew: listen to its lists, beginning with this one."""
+        self._loop().call(lambda: self._follow(key, publishers, directory_url))
+
+    def _follow(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
+        feed = self._feeds.get(key)
+        if feed is None:
+            return
+        self._updates[feed.directory_url].remove_topic(key.id.encode())
+        self._follow_updates(directory_url, key.id)
+        feed.directory_url = directory_url
+        if publishers:  # else they have not registered anew yet: the connections to them still work
+            self._use(key, feed, publishers)
+        for url in set(self._updates) - {f.directory_url for f in self._feeds.values()}:
+            self._loop().unwatch(self._updates.pop(url))
+
+    def _use(self, key: Key, feed: _Feed, publishers: list[Publisher]) -> None:
+        feed.publishers = publishers
+        for topic, filtered in feed.filtered.items():
+            self._connect(key, topic, filtered, publishers)
+
+    def _add(
+        self,
+        key: Key,
+        topic: bytes,
+        ref: SubscriberRef,
+        publishers: list[Publisher],
+        directory_url: str,
+        wants_cached: bool,
+    ) -> None:
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = _Feed(directory_url, publishers)
+            self._follow_updates(directory_url, key.id)
+        filtered = feed.filtered.get(topic)
+        if filtered is None:
+            filtered = feed.filtered[topic] = _Filtered(Subscription(wants_cached=wants_cached))
+            filtered.subscribers.append(ref)
+            self._connect(key, topic, filtered, feed.publishers)
+        elif all(known is not ref for known in filtered.subscribers):  # weak references compare what they refer to
+            filtered.subscribers.append(ref)
+            last = filtered.subscription.last_products()
+            if wants_cached and last:
+                self._deliver([ref], [copy_of(p) for p in last])
+
+    def _remove(self, key: Key, topic: bytes, ref: SubscriberRef) -> None:
+        feed = self._feeds.get(key)
+        filtered = feed.filtered.get(topic) if feed else None
+        if feed is None or filtered is None:
+            return
+        filtered.subscribers[:] = [r for r in filtered.subscribers if r is not ref and r() is not None]
+        if filtered.subscribers:
+            return
+        for receiver in filtered.receivers.values():
+            self._loop().unwatch(receiver)
+        del feed.filtered[topic]
+        if not feed.filtered:
+            del self._feeds[key]
+            self._updates[feed.directory_url].remove_topic(key.id.encode())
+
+    def _follow_updates(self, directory_url: str, id: str) -> None:
+        updates = self._updates.get(directory_url)
+        if updates is None:
+            receiver = updates = self._updates[directory_url] = self._transport.receiver(directory_url)
+            self._loop().watch(receiver, lambda: self._receive_updates(receiver))
+        updates.add_topic(id.encode())
+
+    def _receive_updates(self, updates: Receiver) -> None:
+        for frame in updates.receive():
+            try:
+                id, domain, publishers = decode_publishers(decode_data_product(frame).data)
+            except MalformedFrame as error:
+                library_log.warning("an update of the list of publishers is dropped: %s", error)
+                continue
+            feed = self._feeds.get(Key(domain, id))
+            if feed:
+                self._use(Key(domain, id), feed, publishers)
+
+    def _connect(self, key: Key, topic: bytes, filtered: _Filtered, publishers: list[Publisher]) -> None:
+        """Make the connections those that the current list of publishers asks for."""
+        close, opened = filtered.subscription.update(choose_publishers(publishers, self._component_id, self._ip()))
+        for publisher in close:
+            self._loop().unwatch(filtered.receivers.pop(publisher.url))
+        for publisher in opened:
+            url = publisher.url
+            receiver = filtered.receivers[url] = self._transport.receiver(url)
+            receiver.add_topic(topic)
+            self._loop().watch(receiver, functools.partial(self._receive, key, filtered, url))
+
+    def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
+        receiver = filtered.receivers[url]
+        frames = receiver.receive()
+        for begin in range(0, len(frames), _PORTION):
+            if filtered.receivers.get(url) is receiver:  # else a callback or a stale message has closed it
+                self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
+
+    def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
+        products, malformed, stale = filtered.subscription.accept(url, frames, now_us())
+        for error in malformed:
+            library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
+        if self._metrics:
+            for product in products:
+                self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
+        if stale:
+            self._drop_stale(key, filtered, url)
+        if products:
+            self._deliver(filtered.subscribers, products)
+
+    def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
+        publisher = filtered.subscription.drop(url)
+        library_log.critical("%s at %s is no longer that of %s", key.id, url, publisher.component_id)
+        self._loop().unwatch(filtered.receivers.pop(url))
+        self._report_stale(Unregistration(key.id, url, Kind.DATA, publisher.registration_time, key.domain))
+
+    def _deliver(self, subscribers: list[SubscriberRef], products: list[GravityDataProductPB]) -> None:
+        subscribers = list(subscribers)
+        for ref in subscribers:
+            subscriber = ref()
+            if subscriber is None:
+                continue
+            own = (
+                products if ref is subscribers[-1] else [copy_of(p) for p in products]
+            )  # nobody sees others' changes
+            try:
+                subscriber.subscriptionFilled(wrapped(own))
+            except Exception:
+                logging.exception("Exception caught calling client subscriptionFilled")
