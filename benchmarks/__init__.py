@@ -1,1 +1,1 @@
-"""What the detector reaches, measured: each module is a program of its own."""
+"""Measures the detector and the messaging; each module is a program of its own."""

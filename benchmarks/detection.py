@@ -68,7 +68,7 @@ CASES = (
 
 
 class Change(NamedTuple):
-    """What happens to the last stream: its phase, its values."""
+    """A change of the last stream: of its phase or its values."""
 
     name: str
     phase: Callable[[Array], Array] = lambda since: np.zeros_like(since)

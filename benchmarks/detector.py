@@ -1,4 +1,4 @@
-"""What detection costs: `python -m benchmarks.detector [--quick] [--json FILE] [--only PART] [--plot FILE]`.
+"""The cost of detection: `python -m benchmarks.detector [--quick] [--json FILE] [--only PART] [--plot FILE]`.
 
 Parts, each a table; medians are those of several rounds:
 
@@ -15,7 +15,7 @@ Parts, each a table; medians are those of several rounds:
     memory      the detector's resident memory at 1000 samples/s, twelve looks at one run; growth is counted after a
                 minute, or a third
     cost        against streams and window length (medians), and processor time against the rate (one run at each);
-                with --plot as pictures, too. These need matplotlib, which is no requirement of the project:
+                with --plot as pictures, too. These need matplotlib, which the project does not require:
                 `pip install matplotlib`.
 """
 

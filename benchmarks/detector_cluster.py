@@ -22,7 +22,7 @@ _LOSS = re.compile(rb"^.*(?:after a gap|interpolated missing|dropped incomplete|
 
 
 class Output:
-    """What a detector prints, read as it comes: the number of the last sample scored, and the first loss."""
+    """A detector's output, read as it comes: the number of the last sample scored, and the first loss."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.last = 0

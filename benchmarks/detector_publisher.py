@@ -4,7 +4,7 @@ Each line `RATE COUNT` on standard input asks for so many samples, so many a sec
 the seconds that it took, and when the last point of the last sample was published, in nanoseconds of the monotonic
 clock, which all processes share. The line `times` then asks for a list of this time for each of the samples: at
 a high rate it is too long to be sent while somebody waits. The points' own time goes on by PERIOD from sample to
-sample whatever the rate, so that a pause between two commands is no gap.
+sample whatever the rate, so that a pause between two commands is not a gap.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who is measured in benchmarks.messaging, and how: a publisher and its subscribers as processes of their own."""
+"""The contenders of benchmarks.messaging: a publisher and its subscribers, as processes of their own."""
 
 from __future__ import annotations
 

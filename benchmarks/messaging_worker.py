@@ -33,7 +33,7 @@ def answer(**values: object) -> None:
 
 
 class Received:
-    """What has arrived: numbers, and latencies in nanoseconds."""
+    """The received messages: their numbers, and their latencies in nanoseconds."""
 
     def __init__(self) -> None:
         self.connected = set[int]()

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine they ran on, medians, tables for people and JSON for programs."""
+"""Shared by the benchmarks: the machine they ran on, medians, tables for people and JSON for programs."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ Windows = NDArray[np.float32]
 
 
 class Result(NamedTuple):
-    """What one seed reached."""
+    """The result of one seed."""
 
     loss: float
     normal: float

@@ -200,7 +200,7 @@ class StreamReader:
 
 
 class _Losses(NamedTuple):
-    """What an assembler has counted so far."""
+    """An assembler's counts so far."""
 
     late: int
     missing: dict[str, int]

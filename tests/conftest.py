@@ -5,6 +5,8 @@ import pytest
 
 from tests.support import Folder
 
+from gravity.log import spdlog
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Folder]:
@@ -12,3 +14,15 @@ def folder(tmp_path: Path) -> Iterator[Folder]:
     folder = Folder(tmp_path)
     yield folder
     folder.close()
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """The first node of a process configures its logs; a node of a test must not do so for the tests after it."""
+    logs = (spdlog.library_log, spdlog.application_log)
+    before = [list(log.handlers) for log in logs]
+    configured = spdlog._configured
+    yield
+    for log, handlers in zip(logs, before, strict=True):
+        log.handlers[:] = handlers
+    spdlog._configured = configured

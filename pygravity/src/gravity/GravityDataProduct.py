@@ -1,4 +1,4 @@
-"""The data product as an application sees it."""
+"""The data product, the message that applications publish and receive."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class GravityDataProduct:
 
     @data.setter
     def data(self, data: bytes | Message) -> None:
-        # What a field has held protobuf frees only with its message: filled again and again, it would grow for ever.
+        # protobuf frees the old contents of a field only with its message: one that is reused grows forever.
         pb = copy_of(self._pb) if self._pb.data else self._pb
         if isinstance(data, (bytes, bytearray, str)):  # a tuple is looked through faster
             pb.data = data  # protobuf itself raises TypeError for a str
@@ -54,7 +54,7 @@ class GravityDataProduct:
         try:
             data.MergeFromString(self._pb.data)
         except DecodeError as error:
-            raise AttributeError(f"the payload is no {data.DESCRIPTOR.full_name}: {error}") from None
+            raise AttributeError(f"the payload is not a {data.DESCRIPTOR.full_name}: {error}") from None
 
     def getDataSize(self) -> int:
         """Return the payload's size in bytes."""
@@ -71,7 +71,7 @@ class GravityDataProduct:
     def parseFromString(self, data: bytes) -> None:
         """Merge a serialized data product into this one; raise AttributeError if it cannot be parsed."""
         try:
-            decode_data_product(data)  # first, so that what is no data product leaves this one as it is
+            decode_data_product(data)  # first, so that malformed data leave this one unchanged
             merged = copy_of(self._pb)  # as in `data`
             merged.MergeFromString(data)
             self._pb = merged
@@ -80,7 +80,7 @@ class GravityDataProduct:
 
     @property
     def timestamp(self) -> int:
-        """When it was published, in microseconds since the epoch; 0 if it was not."""
+        """The time of publication in microseconds since the epoch, 0 before it."""
         return self._pb.timestamp
 
     @timestamp.setter
@@ -89,7 +89,7 @@ class GravityDataProduct:
 
     @property
     def receivedTimestamp(self) -> int:
-        """When it was received, in microseconds since the epoch; 0 if it was not."""
+        """The time of reception in microseconds since the epoch, 0 before it."""
         return self._pb.received_timestamp
 
     @property
@@ -163,7 +163,7 @@ class GravityDataProduct:
 
 
 def wrapped(envelopes: list[GravityDataProductPB]) -> list[GravityDataProduct]:
-    """Return received envelopes as applications see them, without a copy: they are now the application's."""
+    """Return received envelopes as data products, without copying: they now belong to the application."""
     products = []
     for envelope in envelopes:  # what _wrap does, without its call
         product = _new(GravityDataProduct)
@@ -173,9 +173,9 @@ def wrapped(envelopes: list[GravityDataProductPB]) -> list[GravityDataProduct]:
 
 
 def envelope_of(product: GravityDataProduct) -> GravityDataProductPB:
-    """Return a copy of a data product's envelope; any object with serializeToString() is taken.
+    """Return a copy of the envelope of a data product, which may be any object with serializeToString().
 
-    Raises MalformedFrame if what that returns is no data product.
+    Raises MalformedFrame if that returns something else than a data product.
     """
     if type(product) is not GravityDataProduct:
         return decode_data_product(product.serializeToString())

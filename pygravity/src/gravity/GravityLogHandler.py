@@ -12,7 +12,7 @@ from .log import Log
 class GravityLogHandler(logging.Handler):
     """Hands records to `Log`; with `splitlines`, one message for each line of a record.
 
-    A record of another level than the five standard ones counts as the next lower of them.
+    Records of other levels than the five standard ones count as the next lower of them.
     """
 
     _functions: ClassVar[dict[int, Callable[[str], None]]] = {

@@ -1,11 +1,11 @@
-"""Base classes of what a node calls back: override the methods. No base class needs its `__init__` called.
+"""Base classes for callback objects: override the methods. Calling a base class's `__init__` is optional.
 
-A node calls back in threads of its own: one for subscriptions, one for services, one for answers to requests
-and one for heartbeats. A callback may call any method of the node. An exception is logged, with its
-traceback, and the node goes on.
+A node calls back in threads of its own: one each for subscriptions, services, answers to requests, and heartbeats. A
+callback may call any method of the node. If it raises an exception, that is logged with its traceback, and the node
+goes on.
 
-The methods whose names end in Binary take serialized data products and call the others. The reference's node
-calls these; ours has no need to, but programs may, say to test a callback object without a network.
+The methods whose names end in Binary take serialized data products and call the others. The reference's node calls
+these; ours does not, but programs may, for example to test a callback object without a network.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class GravitySubscriber(Owned):
         """Take the data products that have arrived since the last call, in the order of publication."""
 
     def subscriptionFilledBinary(self, dataProducts: Iterable[bytes]) -> None:
-        """Hand serialized data products on; what is none is logged and left out."""
+        """Pass serialized data products on; malformed ones are logged and skipped."""
         products = []
         for data in dataProducts:
             try:
@@ -42,25 +42,25 @@ class GravityRequestor(Owned):
     """Receives the answers to asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
-        """Take the answer to a request."""
+        """Called with the answer to a request."""
 
     def requestFilledBinary(self, serviceID: str, requestID: str, response: bytes) -> None:
-        """Hand a serialized answer on; an error is logged."""
+        """Pass a serialized answer on; if it is malformed, that is logged."""
         try:
             self.requestFilled(serviceID, requestID, GravityDataProduct(data=response))
         except Exception:
             logging.exception("Exception caught calling client requestFilled")
 
     def requestTimeout(self, serviceID: str, requestID: str) -> None:
-        """Take note that no answer has come in time."""
-        library_log.warning("the request %r to %s has timed out", requestID, serviceID)
+        """Called when no answer has come in time."""
+        library_log.warning("the request %r to %s timed out", requestID, serviceID)
 
 
 class GravityServiceProvider(Owned):
     """Answers the requests to a service."""
 
     def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
-        """Return the answer to a request; without an override, one without data."""
+        """Return the answer to a request; by default, one without data."""
         return GravityDataProduct(serviceID)
 
     def requestBinary(self, serviceID: str, dataProduct: bytes) -> bytes:
@@ -69,12 +69,12 @@ class GravityServiceProvider(Owned):
 
 
 class GravityHeartbeatListener(Owned):
-    """Hears whether another component is alive. All times are in microseconds."""
+    """Receives reports on whether another component is alive. All times are in microseconds."""
 
     def MissedHeartbeat(
         self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
     ) -> None:
-        """Take note that no heartbeat has come for an interval; -1 for the time since the last if there was none."""
+        """Called when no heartbeat has come for an interval; the time since the last one is -1 if there was none."""
 
     def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
-        """Take note that a heartbeat has come within the last interval."""
+        """Called when a heartbeat has come within the last interval."""

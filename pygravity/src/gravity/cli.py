@@ -1,4 +1,4 @@
-"""The command `gravity`: who is in a cluster, what a data product says, and how fast it comes."""
+"""The command `gravity`: lists a cluster, shows the messages of a data product, and measures their rate."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ ANSWER_TIME = 3000  # milliseconds
 
 
 class CommandError(Exception):
-    """What went wrong, in one line."""
+    """An error for the user, in one line."""
 
 
 class _Queue(GravitySubscriber):
-    """Keeps what arrives."""
+    """Puts data products into a queue."""
 
     def __init__(self) -> None:
         self.arrived: SimpleQueue[GravityDataProduct] = SimpleQueue()
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Take what has arrived."""
+        """Add data products to the queue."""
         for product in dataProducts:
             self.arrived.put(product)
 
@@ -75,7 +75,7 @@ def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
 
 
 def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
-    """Print each message of a data product: decoded if its type is known, else in hexadecimal."""
+    """Print each message of a data product, decoded if its type is known, otherwise in hexadecimal."""
     printed = 0
     for product in _messages(node, arguments):
         if product is None:
@@ -102,7 +102,7 @@ def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
 
 
 def hz(node: GravityNode, arguments: argparse.Namespace) -> None:
-    """Print once a second how many messages and bytes come, and the longest gap between two messages."""
+    """Print once a second the rates of messages and bytes, and the longest gap between two messages."""
     count = size = lines = 0
     longest = 0.0
     begin = last = time.monotonic()
@@ -125,7 +125,7 @@ def hz(node: GravityNode, arguments: argparse.Namespace) -> None:
 
 
 def _messages(node: GravityNode, arguments: argparse.Namespace) -> Iterator[GravityDataProduct | None]:
-    """Yield what arrives, and None whenever nothing has for a while."""
+    """Yield data products as they arrive, and None whenever none has for a while."""
     queue = _Queue()
     code = node.subscribe(arguments.product, queue, arguments.filter, arguments.domain)
     if code != gravity.SUCCESS:
@@ -138,7 +138,7 @@ def _messages(node: GravityNode, arguments: argparse.Namespace) -> Iterator[Grav
 
 
 def _decoded(product: GravityDataProduct) -> Message | None:
-    """Return the payload as the message that it says it is, None if its type is not known here."""
+    """Return the payload, decoded as its type name says, or None if that type is unknown here."""
     if product.protocol != PROTOBUF_PROTOCOL:
         return None
     try:
@@ -208,7 +208,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # whoever read the output is gone; Python would complain about what is left of it
+    except BrokenPipeError:  # the reader of the output is gone; Python would complain about unwritten output
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

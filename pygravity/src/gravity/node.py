@@ -1,4 +1,4 @@
-"""GravityNode: the face of a node. It knows the API's names, defaults and codes, and delegates the rest."""
+"""GravityNode: the API's names, defaults and codes. All else is delegated."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from .roles.subscriber import Key
 
 T = TypeVar("T")
 
-_END_WAIT = 1.0  # seconds that whoever drops a node waits until its sockets are closed
+_END_WAIT = 1.0  # seconds to wait for a dropped node's sockets to close
 
 _RESERVED = {
     wire.REGISTERED_PUBLISHERS,
@@ -57,9 +57,9 @@ class GravityNode(Owned):
     """
 
     def __init__(self, componentID: str | None = None, *, ini: str | PathLike[str] | None = None) -> None:
-        """Make a node; with a `componentID`, initialise it too.
+        """Create a node; with a `componentID`, also initialise it.
 
-        `ini`: the configuration file, else the environment variable GRAVITY_INI names it, else it is
+        `ini`: the configuration file; by default the one that the environment variable GRAVITY_INI names, or
         Gravity.ini in the working directory.
         """
         self._component_id = ""
@@ -84,10 +84,10 @@ class GravityNode(Owned):
     def init(self, componentID: str | None = None) -> int:
         """Read the configuration and find the Service Directory; may be called again until it succeeds.
 
-        Without `componentID`, GravityComponentID of `[general]` is taken, else "GravityNode". The files are
-        read once. Returns REQUEST_TIMEOUT if no Service Directory answers (after nine seconds), FAILURE if
+        `componentID` defaults to GravityComponentID of `[general]`, then to "GravityNode". The files are read
+        once. Returns REQUEST_TIMEOUT if no Service Directory answers (after nine seconds), FAILURE if
         none of the configured domain is heard, NO_SERVICE_DIRECTORY if its host is unknown, or
-        INVALID_PARAMETER if the configuration is malformed; the last two say more on standard error.
+        INVALID_PARAMETER if the configuration is malformed; the last two print details on standard error.
         """
         with self._lock:
             if self._core is None:
@@ -115,7 +115,7 @@ class GravityNode(Owned):
     # ---- publish / subscribe -----------------------------------------------------------------------------
 
     def registerDataProduct(self, dataProductID: str, transportType: int, cacheLastValue: bool | None = None) -> int:
-        """Offer a data product under a fresh address; only then can it be published.
+        """Offer a data product at a new address; only then can it be published.
 
         `cacheLastValue`: whether a new subscriber is sent the last message, by default as
         CacheLastSentDataproduct says. Registering it again changes nothing and returns SUCCESS.
@@ -145,7 +145,7 @@ class GravityNode(Owned):
             return codes.NOT_INITIALIZED
         product = envelope_of(dataProduct)
         if not core.publishing.publish(product, filterText, timestamp):
-            log.library_log.error("%s is published but not registered: dropped", product.dataProductID)
+            log.library_log.error("dropped a message of %s, which is not registered", product.dataProductID)
         return codes.SUCCESS
 
     def subscribersExist(self, dataProductID: str) -> list[int | bool]:
@@ -163,9 +163,9 @@ class GravityNode(Owned):
         domain: str = "",
         receiveLastCachedValue: bool | None = None,
     ) -> int:
-        """Deliver a data product to `subscriber`, whoever publishes it now or later.
+        """Deliver a data product to `subscriber`, from all present and future publishers.
 
-        `filter`: only messages whose filter text begins so. `receiveLastCachedValue`: whether to start with
+        `filter`: only messages whose filter text begins with it. `receiveLastCachedValue`: whether to start with
         the publishers' last messages, by default as ReceiveLastSentDataproduct says. Returns
         NO_SERVICE_DIRECTORY if it does not answer. The subscriber is kept alive until it is unsubscribed.
         """
@@ -183,9 +183,9 @@ class GravityNode(Owned):
     def unsubscribe(
         self, dataProductID: str, subscriber: GravitySubscriber, filter: str = "", domain: str = ""
     ) -> int:
-        """Take back a subscription made with the same arguments; one that does not exist is ignored.
+        """Cancel a subscription made with the same arguments; one that does not exist is ignored.
 
-        Other threads' callbacks are not waited for: one that is due or under way may still be called.
+        It does not wait for other threads: a callback that is due or under way may still be called.
         """
         core = self._core
         if core is None:
@@ -233,9 +233,9 @@ class GravityNode(Owned):
     ) -> int: ...
 
     def request(self, serviceID, dataProduct, *arguments):  # type: ignore[no-untyped-def]
-        """Ask a service: with a `requestor` asynchronously, else wait for the answer and return it.
+        """Send a request to a service: asynchronously with a `requestor`, otherwise wait and return the answer.
 
-        `timeout_milliseconds` -1 waits for ever. Synchronously: None if there is no such service, no answer
+        `timeout_milliseconds` -1 waits forever. Synchronously: None if there is no such service, no answer
         in time, or anything else goes wrong. Asynchronously: the requestor is kept alive until it is called;
         returns NO_SUCH_SERVICE or NO_SERVICE_DIRECTORY if it will not be.
         """
@@ -252,19 +252,19 @@ class GravityNode(Owned):
         return answer.serializeToString() if answer else b""
 
     def startHeartbeat(self, interval_in_microseconds: int) -> int:
-        """Publish a heartbeat now and every interval; FAILURE if that is done already."""
+        """Publish a heartbeat now and every interval; FAILURE if the node already does."""
         if interval_in_microseconds < 0:
             raise OverflowError("an interval is not negative")
         return self._core.start_heartbeat(interval_in_microseconds) if self._core else codes.NOT_INITIALIZED
 
     def stopHeartbeat(self) -> int:
-        """Publish no more heartbeats."""
+        """Stop publishing heartbeats."""
         return self._core.stop_heartbeat() if self._core else codes.NOT_INITIALIZED
 
     def registerHeartbeatListener(
         self, componentID: str, interval_in_microseconds: int, listener: GravityHeartbeatListener, domain: str = ""
     ) -> int:
-        """Tell `listener` every interval whether a component's heartbeat has come; the last listener wins."""
+        """Report to `listener` every interval whether a component's heartbeat has come; the last listener wins."""
         if self._core is None:
             return codes.NOT_INITIALIZED
         _check_type("registerHeartbeatListener", listener, "MissedHeartbeat")
@@ -273,10 +273,10 @@ class GravityNode(Owned):
         return self._core.listen(componentID, domain or self._core.domain, interval_in_microseconds, listener)
 
     def unregisterHeartbeatListener(self, componentID: str, domain: str = "") -> int:
-        """Take a listener back; one that does not exist is ignored."""
+        """Remove a listener; one that does not exist is ignored."""
         return self._core.stop_listening(componentID) if self._core else codes.NOT_INITIALIZED
 
-    # ---- what is this node? ------------------------------------------------------------------------------
+    # ---- parameters and identity ------------------------------------------------------------------------------
 
     def getStringParam(self, key: str, default_value: str = "") -> str:
         """Return a parameter's text, or the default if it is not set."""
@@ -354,12 +354,12 @@ class GravityNode(Owned):
 
 
 def _end(core: Core) -> None:
-    """Close the core of a node that is gone.
+    """Close the core of a node that has been garbage-collected.
 
-    In a thread of its own: a node may be collected anywhere, under a lock that one of its own threads waits for.
+    In a thread of its own: a node may be collected anywhere, even under a lock that one of its threads waits for.
     """
     closing = threading.Thread(target=core.close, name="gravity-end", daemon=True)
-    with contextlib.suppress(RuntimeError):  # the program ends: no thread can be started any more
+    with contextlib.suppress(RuntimeError):  # the program is ending, and no thread can be started any more
         closing.start()
         closing.join(_END_WAIT)
 
@@ -376,6 +376,6 @@ def _seconds(milliseconds: int) -> float | None:
 
 
 def _check_type(method: str, argument: object, callback: str) -> None:
-    """Raise TypeError, as the reference does, if a callback object is none."""
+    """Raise TypeError, as the reference does, if a callback object has the wrong type."""
     if not callable(getattr(argument, callback, None)):
         raise TypeError(f"in method '{method}', {type(argument).__name__} has no method {callback}")

@@ -1,4 +1,4 @@
-"""Who keeps an object alive: SWIG's `thisown` and `__disown__`, which programs may use on callback objects."""
+"""SWIG's object ownership, `thisown` and `__disown__`, which programs may use on callback objects."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _kept: dict[int, object] = {}
 
 
 class Owned:
-    """An object that its program owns, unless it says otherwise: then it lives to the end of the program."""
+    """An object that the program owns, or, once disowned, that lives to the end of the program."""
 
     @property
     def thisown(self) -> bool:

@@ -201,7 +201,7 @@ def test_an_answer_with_another_registration(
     service.take()
     service.answer(data=b"y", registration_time=time)
     assert answer.result(10) is None
-    assert library_lines == [f"the answer of {service.url} is not from the registered provider: dropped"]
+    assert library_lines == [f"dropped an answer of {service.url} that is not from the registered provider"]
 
 
 def test_a_malformed_answer(

@@ -1,4 +1,4 @@
-"""The program `ServiceDirectory`: reads its configuration, runs a Service Directory, ends cleanly."""
+"""The program `ServiceDirectory`: reads its configuration and runs a Service Directory until it is stopped."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_URL = "tcp://*:5555"
 
 
 def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
-    """Return a running Service Directory as configured; raise ValueError or TransportError if that cannot be."""
+    """Return a running Service Directory as configured; raise ValueError or TransportError if it cannot run."""
     domain = parameters.text("Domain")
     if not all(part.isascii() and part.isalnum() for part in domain.split(".") if part):
         raise ConfigError(ini, 0, f"Domain is {domain!r}; it has letters, digits and dots only")
@@ -40,7 +40,7 @@ def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
 
 
 def main() -> int:
-    """Run a Service Directory as Gravity.ini says until Ctrl-C or SIGTERM; return the exit code."""
+    """Run a Service Directory as configured in Gravity.ini until Ctrl-C or SIGTERM; return the exit code."""
     stopped = threading.Event()
     received: list[int] = []
 
@@ -51,7 +51,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     if len(sys.argv) > 1:
-        print("usage: ServiceDirectory   (it takes no arguments; Gravity.ini configures it)", file=sys.stderr)
+        print("usage: ServiceDirectory   (no arguments; it is configured in Gravity.ini)", file=sys.stderr)
         return 2
     ini = Path(os.environ.get("GRAVITY_INI") or "Gravity.ini")
     try:

@@ -1,7 +1,7 @@
-"""A running Service Directory: nodes register here what they offer and look up what they want.
+"""A running Service Directory: nodes register their offers here and look up those of others.
 
-It publishes every change of a data product's publishers on its own data product RegisteredPublishers, and
-with a domain it tells by broadcast where it is and follows the directories of other domains.
+It publishes every change of a data product's publishers on its own data product RegisteredPublishers. With a domain,
+it broadcasts its address and follows the directories of other domains.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ COMPONENT_ID = "ServiceDirectory"
 
 @dataclass(frozen=True, slots=True)
 class Broadcasting:
-    """How a directory tells where it is: to which address and UDP port, how often (seconds)."""
+    """How a directory broadcasts its address: to which address and UDP port, how often (seconds)."""
 
     address: str = ""
     port: int = 8276
@@ -66,7 +66,7 @@ class ServiceDirectory:
     """A running Service Directory: a thread that answers nodes until `close`."""
 
     def __init__(self, url: str, domain: str = "", options: Options | None = None) -> None:
-        """Listen at `url`; raise ValueError if it is no address, TransportError if it is taken."""
+        """Listen at `url`; raise ValueError if it is not an address, TransportError if it is in use."""
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
@@ -85,7 +85,7 @@ class ServiceDirectory:
             raise
 
     def broadcast(self, how: Broadcasting) -> None:
-        """Tell by broadcast where this directory is, now and from now on."""
+        """Broadcast the address of this directory, now and from now on."""
         _, port = parse_url(self.url)
         host = self._ip if self._ip != "0.0.0.0" else local_address("255.255.255.255")
         own = Broadcast(self._directory.domain, f"tcp://{host}:{port}", int(time.time()), how.rate)
@@ -102,7 +102,7 @@ class ServiceDirectory:
         self._loop.call(send)
 
     def follow(self, domains: Collection[str], port: int) -> None:
-        """Offer what other domains offer, too: those named in `domains`, "*" for all that are heard on UDP `port`."""
+        """Also offer what other domains offer: those in `domains`; "*" means all that broadcast on UDP `port`."""
         self._synchroniser = Synchroniser(
             self._transport,
             self._directory.domain,
@@ -138,7 +138,7 @@ class ServiceDirectory:
         self._transport.close()
 
     def _listen(self, address: str, port: int) -> Responder:
-        """Bind as configured; as in the reference, an address that is not this host's becomes all addresses."""
+        """Bind as configured; as in the reference, another host's address stands for all addresses of this one."""
         try:
             return self._transport.responder_at(f"tcp://{address}:{port}")
         except TransportError:
@@ -181,7 +181,7 @@ class ServiceDirectory:
         try:
             request = wire.decode_request(frame)
         except MalformedFrame as error:
-            log.library_log.warning("a malformed request: %s", error)
+            log.library_log.warning("malformed request: %s", error)
             return wire.encode_empty_reply()
         match request:
             case GetDomain():
@@ -202,7 +202,7 @@ class ServiceDirectory:
                 self._announce(announcements)
                 return wire.encode_code_reply(request.id, code)
             case UnknownRequest(id):
-                log.library_log.warning("an unknown request %r", id)
+                log.library_log.warning("unknown request %r", id)
         return wire.encode_empty_reply()
 
     def _service_answer(self, registration_time: int) -> Callable[[bytes], bytes]:
@@ -218,7 +218,7 @@ class ServiceDirectory:
             try:
                 request = wire.decode_data_product(frame).dataProductID
             except MalformedFrame as error:
-                log.library_log.warning("a malformed request to %s: %s", DIRECTORY_SERVICE, error)
+                log.library_log.warning("malformed request to %s: %s", DIRECTORY_SERVICE, error)
                 request = ""
             if request == "GetProviders":
                 wire.fill(response, self._directory.map())

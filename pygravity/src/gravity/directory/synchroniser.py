@@ -1,7 +1,7 @@
-"""Keeps a Service Directory informed of what other domains offer.
+"""Keeps a Service Directory informed of the offers in other domains.
 
-It listens to the broadcasts of their directories, subscribes to each one's details, and hands every map that
-arrives to its own directory. All of it in a thread of its own, which waits for none of the others' answers.
+It listens to the broadcasts of their directories, subscribes to each one's details, and passes every map that arrives
+to its own directory. It does so in its own thread, which never waits for the others' answers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PATIENCE = 3.0  # seconds until a directory that has not answered is asked again
 
 @dataclass(slots=True, eq=False)
 class _Followed:
-    """A domain: first its directory is asked where its details are, then they are received."""
+    """A domain that is followed: its directory is asked for the address of its details, which are then received."""
 
     domain: str
     url: str
@@ -58,7 +58,7 @@ class Synchroniser:
         learn: Callable[[str, ServiceDirectoryMapPB], None],
         forget: Callable[[str], None],
     ) -> None:
-        """Raises TransportError if broadcasts on `port` cannot be listened to."""
+        """Raises TransportError if it cannot listen for broadcasts on `port`."""
         self._transport = transport
         self._neighbours = Neighbours(own_domain, wanted)
         self._learn = learn
@@ -78,7 +78,7 @@ class Synchroniser:
             try:
                 event = self._neighbours.hear(decode_broadcast(datagram), time.monotonic())
             except MalformedFrame as error:
-                library_log.debug("a broadcast is no Service Directory's: %s", error)
+                library_log.debug("a broadcast is not from a Service Directory: %s", error)
                 continue
             if isinstance(event, Appeared):
                 self._unfollow(event.domain)
@@ -96,7 +96,7 @@ class Synchroniser:
         self._loop.call_at(now + TICK, self._tick)
 
     def _ask(self, followed: _Followed) -> None:
-        """Ask a domain's directory where its details are."""
+        """Ask a domain's directory for the address of its details."""
         if followed.question:
             library_log.warning("the directory of domain %s at %s does not answer", followed.domain, followed.url)
             self._loop.unwatch(followed.question)
@@ -106,12 +106,12 @@ class Synchroniser:
             lookup = encode_request(Lookup(DOMAIN_DETAILS, Kind.DATA, followed.domain))
             followed.question = self._transport.requester(url, lookup)
         except (TransportError, ValueError) as error:
-            library_log.warning("domain %s cannot be followed: %s", followed.domain, error)
+            library_log.warning("cannot follow domain %s: %s", followed.domain, error)
             return
         self._loop.watch(followed.question, functools.partial(self._follow, followed, followed.question))
 
     def _follow(self, followed: _Followed, question: Requester) -> None:
-        """Subscribe to a domain's details, if its directory says where they are."""
+        """Subscribe to a domain's details, if its directory knows their address."""
         reply = question.receive()
         self._loop.unwatch(question)
         followed.question = None
@@ -121,7 +121,7 @@ class Synchroniser:
                 return  # it has just started; the next tick tries again
             receiver = self._transport.receiver(publishers[0].url)
         except (MalformedFrame, TransportError) as error:
-            library_log.warning("domain %s cannot be followed: %s", followed.domain, error)
+            library_log.warning("cannot follow domain %s: %s", followed.domain, error)
             return
         followed.details = publishers[0], receiver
         receiver.add_topic(b"")
@@ -144,4 +144,4 @@ class Synchroniser:
                         checked_text(offer)
                     self._learn(domain, details)
             except MalformedFrame as error:
-                library_log.warning("details of domain %s are dropped: %s", domain, error)
+                library_log.warning("dropped details of domain %s: %s", domain, error)

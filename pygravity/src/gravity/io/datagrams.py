@@ -1,4 +1,4 @@
-"""UDP broadcasts: how Service Directories tell the network where they are."""
+"""UDP broadcasts, with which Service Directories announce their addresses."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _DATAGRAM = 65536  # bytes, the largest there is
 
 
 class BroadcastListener:
-    """A UDP socket that hears broadcasts. Belongs to its loop's thread."""
+    """A UDP socket that receives broadcasts. Belongs to its loop's thread."""
 
     def __init__(self, port: int) -> None:
-        """Raises TransportError if `port` cannot be listened to."""
+        """Raises TransportError if it cannot listen on `port`."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.setblocking(False)

@@ -1,4 +1,4 @@
-"""What a node asks its host: the time, and how hosts reach each other."""
+"""The host's clock and addresses."""
 
 from __future__ import annotations
 

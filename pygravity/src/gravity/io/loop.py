@@ -1,4 +1,4 @@
-"""A thread that sleeps until one of its sockets, another thread or a timer wants something."""
+"""A thread that waits for sockets, timers and functions that other threads hand over."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Watched = WatchedSocket | BroadcastListener | int  # a socket, or a file descrip
 
 
 class _Watch(NamedTuple):
-    """What is watched, and what to do when it is readable."""
+    """A watched socket, and the handler for when it is readable."""
 
     watched: Watched
     handler: Callable[[], None]
 
 
 class Loop:
-    """A thread that watches sockets, runs what other threads hand over, and keeps timers.
+    """A thread that watches sockets, runs functions that other threads hand over, and keeps timers.
 
     Apart from `call` and `stop`, its methods are for its own thread.
     """
@@ -49,7 +49,7 @@ class Loop:
         self._thread.start()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Run `function` in the loop's thread: at once if called from there, else soon."""
+        """Run `function` in the loop's thread: at once if called from there, otherwise soon."""
         if threading.current_thread() is self._thread:
             function()
         else:
@@ -78,7 +78,7 @@ class Loop:
             watched.close()
 
     def stop(self) -> None:
-        """End the thread, after what was handed over before, and close the sockets it watches."""
+        """End the thread, after all that was handed over before, and close the sockets it watches."""
         self._stopping = True
         self._wake()
         if threading.current_thread() is not self._thread:
@@ -107,7 +107,7 @@ class Loop:
         self._close()
 
     def _handle(self, descriptor: int, watch: _Watch) -> None:
-        """Call the handler; a ZeroMQ socket stays signalled until it is exhausted, since it does not signal again."""
+        """Call the handler, for a ZeroMQ socket until it is exhausted, since it does not signal again."""
         watched = watch.watched
         if not isinstance(watched, WatchedSocket):
             del self._signalled[descriptor]
@@ -134,16 +134,16 @@ class Loop:
             self._guard(self._calls.popleft())
 
     def _run_timers(self, now: float) -> None:
-        """Run what is due; `now` stands still, so that a timer that always sets itself again cannot hold the loop."""
+        """Run due timers; `now` stands still, so that a timer that sets itself again cannot hold up the loop."""
         while self._timers and self._timers[0][0] <= now:
             self._guard(heapq.heappop(self._timers)[2])
 
     def _until_next_timer(self) -> float | None:
-        """Return seconds, None for no timer."""
+        """Return the seconds until the next timer, None if there is none."""
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
 
     def _guard(self, function: Callable[[], None]) -> None:
         try:
             function()
-        except Exception:  # a node must outlive any one message; what went wrong is said, with its traceback
+        except Exception:  # a node must survive any message; the error is logged with its traceback
             library_log.exception("%s: unexpected error", self._thread.name)

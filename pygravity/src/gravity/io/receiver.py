@@ -12,7 +12,7 @@ from .watched_socket import WatchedSocket
 
 _BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
 
-_NOW = int(zmq.NOBLOCK)  # a plain number, since that of an enumeration takes longer to be read
+_NOW = int(zmq.NOBLOCK)  # a plain number, because reading an enumeration is slower
 
 
 class Receiver(WatchedSocket):
@@ -21,7 +21,7 @@ class Receiver(WatchedSocket):
     looks_first = False
 
     def __init__(self, subscriber: zmq.Socket[bytes], url: str, capacity: int) -> None:
-        """`capacity`: how many messages the socket's queue takes, 0 for any number."""
+        """`capacity`: how many messages the socket's queue holds, 0 for any number."""
         super().__init__(subscriber)
         self._url = url
         self._capacity = capacity
@@ -29,11 +29,11 @@ class Receiver(WatchedSocket):
         self._full = Tally()
 
     def add_topic(self, topic: bytes) -> None:
-        """Receive what begins with `topic`; the publisher answers with its cached messages."""
+        """Receive messages whose filter text begins with `topic`; the publisher first sends its cached ones."""
         self.socket.subscribe(topic)
 
     def remove_topic(self, topic: bytes) -> None:
-        """Take one `add_topic` back."""
+        """Undo one `add_topic`."""
         self.socket.unsubscribe(topic)
 
     def receive(self) -> list[bytes]:
@@ -41,7 +41,7 @@ class Receiver(WatchedSocket):
         frames: list[bytes] = []
         try:
             self._take(frames)
-            if self.readable():  # a look costs less than Again does: running into that pays for many only
+            if self.readable():  # looking is cheaper than an Again exception, unless there are many messages
                 while len(frames) < self._batch:
                     self._take(frames)
         except zmq.Again:
@@ -58,8 +58,8 @@ class Receiver(WatchedSocket):
     def _take(self, frames: list[bytes]) -> None:
         """Add the second frame of the next message to `frames`; the first is its filter text.
 
-        This runs once a message. Hence the first frame is taken without asking whether it is the last, too:
-        only for the second ZeroMQ is asked whether there are more, and that shows what was no such pair.
+        This runs once a message. Hence it does not ask whether the first frame is the last one: asking ZeroMQ after
+        the second frame is enough to detect messages that are not pairs.
         """
         receive = self.socket.recv
         first = receive(_NOW)
@@ -74,10 +74,10 @@ class Receiver(WatchedSocket):
             frames.append(second.bytes)
 
     def _out_of_step(self, first: bytes) -> list[bytes]:
-        """Return what to hand on of one message of more than two frames, or of one frame and a pair.
+        """Return the frames to pass on, of a message of more than two frames, or of one single frame and a pair.
 
-        The last frame is right in both cases. The first one is given to those who tell garbage from messages,
-        unless it is empty: then it was a filter text.
+        The last frame is right in both cases. The first one is passed on too, to be recognised as malformed, unless
+        it is empty: then it was a filter text.
         """
         last = self.socket.recv_multipart(_NOW)[-1]
         return [first, last] if first else [last]
@@ -85,7 +85,7 @@ class Receiver(WatchedSocket):
     def _report(self, times: int) -> None:
         if times:
             library_log.warning(
-                "the queue for what %s publishes was full %d times: the publisher had to wait, or dropped messages",
+                "the queue for %s was full %d times: the publisher waited, or dropped messages",
                 self._url,
                 times,
             )

@@ -12,17 +12,17 @@ from ..log import library_log
 from ..protocol.publication import Frames
 from ..protocol.tally import Tally
 
-_PATIENCE = 1.0  # seconds that a publisher waits at most for a slow subscriber before messages are dropped
+_PATIENCE = 1.0  # the most seconds that a publisher waits for a slow subscriber before messages are dropped
 _LEAST_PATIENCE = 0.05  # just after it has waited in vain
 _PATIENCE_GROWTH = 0.01  # seconds more for each second since: what waiting in vain may cost in the long run
-_NOW = int(zmq.NOBLOCK)  # plain numbers, since operations on flags cost more than sending
+_NOW = int(zmq.NOBLOCK)  # plain numbers, because operations on flags cost more than sending
 _NOW_WITH_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
 class Sender:
     """An XPUB socket, used by publishing threads and, for new subscribers, by the loop that watches `fd`.
 
-    Every use is under `lock`, since ZeroMQ's sockets must not be used by two threads at once.
+    Every use is under `lock`, because ZeroMQ's sockets must not be used by two threads at once.
     """
 
     def __init__(self, publisher: zmq.Socket[bytes], url: str) -> None:
@@ -30,7 +30,7 @@ class Sender:
         self.lock = threading.Lock()
         self.closed = False
         self._socket = publisher
-        self._send = super(zmq.Socket, publisher).send  # what pyzmq's own send() calls, for half of its price
+        self._send = super(zmq.Socket, publisher).send  # what pyzmq's own send() calls, at half the cost
         self._poller = zmq.Poller()
         self._poller.register(publisher, zmq.POLLIN)
         self._topics: set[bytes] = set()
@@ -44,26 +44,26 @@ class Sender:
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether anybody is subscribed, with whatever filter."""
+        """Whether anybody subscribes, with any filter."""
         return bool(self._topics)
 
     @property
     def overflows(self) -> int:
-        """How often a subscriber was too slow; ZeroMQ does not say how much it then missed, but at least one."""
+        """How often a subscriber was too slow, and missed at least one message; ZeroMQ does not say how many."""
         return self._overflows.total
 
     def send(self, frames: Frames) -> None:
-        """Send one message to all whose topic it begins with; the lock must be held.
+        """Send one message to all subscribers with a matching topic; the lock must be held.
 
-        ZeroMQ drops silently what exceeds a subscriber's queue. Here the publisher waits for room, but not for
-        ever, and not again and again: a subscriber that stays stuck misses messages until it has read half of
-        its queue, the others get theirs without a pause.
+        ZeroMQ silently drops messages that exceed a subscriber's queue. Here the publisher waits for room, but not
+        forever, and not again and again: a subscriber that stays stuck misses messages until it has read half of its
+        queue, and the others get theirs without a pause.
         """
         if not (self._try(frames) or self._wait(frames)):
             self._drop(frames)
 
     def take_subscriptions(self) -> bool:
-        """Note who has subscribed or unsubscribed; return whether anybody is new. The lock must be held."""
+        """Process subscriptions and unsubscriptions; return whether a subscriber is new. The lock must be held."""
         new = False
         while self._poller.poll(0):
             frame = self._socket.recv()
@@ -86,7 +86,7 @@ class Sender:
             self.closed = True
 
     def _try(self, frames: Frames) -> bool:
-        """Send a message unless a subscriber's queue is full; then nobody has got it."""
+        """Send a message unless a subscriber's queue is full; then nobody gets it."""
         topic, frame = frames
         try:
             self._send(topic, _NOW_WITH_MORE)
@@ -96,7 +96,7 @@ class Sender:
         return True
 
     def _wait(self, frames: Frames) -> bool:
-        """Try again until a full queue has room; return False if the patience for that has run out."""
+        """Retry until a full queue has room; return False when the time for that has run out."""
         begin = time.monotonic()
         patience = min(_PATIENCE, _LEAST_PATIENCE + _PATIENCE_GROWTH * (begin - self._vain))
         while time.monotonic() < begin + patience:
@@ -115,8 +115,8 @@ class Sender:
 
     def _report(self, times: int) -> None:
         if times == self._overflows.total == 1:
-            library_log.warning("a subscriber of %s is too slow: it now misses messages", self.url)
+            library_log.warning("a subscriber of %s is too slow and misses messages", self.url)
         elif times:
             library_log.warning(
-                "subscribers of %s were too slow %d more times, and missed messages each time", self.url, times
+                "subscribers of %s were too slow %d more times and missed messages each time", self.url, times
             )

@@ -1,4 +1,4 @@
-"""A node's ZeroMQ context: what opens, binds and connects the sockets that the node uses."""
+"""A node's ZeroMQ context, which opens, binds and connects its sockets."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from .sender import Sender
 _SCHEMES = {INPROC: "inproc://", PGM: "pgm://", EPGM: "epgm://", IPC: "ipc:///tmp/"}
 _CLOSE_LINGER = 300  # milliseconds that the last messages have to leave when a node closes
 _CLOSE_CHECK = 0.1  # seconds between two looks of a waiting request at whether its node closes
-_REBIND_WAIT = 0.3  # seconds that an address may be in use still after ZeroMQ was told to leave it
+_REBIND_WAIT = 0.3  # seconds that an address may remain in use after unbinding
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What Gravity.ini can say about sockets; `keep_alive` is (idle s, probes, interval s)."""
+    """The socket options in Gravity.ini; `keep_alive` is (idle s, probes, interval s)."""
 
     publish_hwm: int = 1000
     subscribe_hwm: int = 1000
@@ -45,21 +45,21 @@ class Transport:
         self._idle = threading.Condition()
 
     def end_requests(self) -> None:
-        """End the requests that wait, in whatever thread, and take no more."""
+        """End all waiting requests, in any thread, and accept no more."""
         with self._idle:
             self._closing = True
 
     def close(self) -> None:
-        """Close what is left; messages on their way out have a moment to leave."""
+        """Close the remaining sockets; outgoing messages have a moment to leave."""
         self.end_requests()
         with self._idle:
-            self._idle.wait_for(lambda: not self._requests)  # a socket must not be closed in another thread's hands
+            self._idle.wait_for(lambda: not self._requests)  # not while another thread uses the socket
         self._context.destroy(linger=_CLOSE_LINGER)
 
     def request(self, url: str, frame: bytes, timeout: float | None) -> bytes | None:
         """Send one request and return the reply's first frame, None if none came within `timeout` seconds.
 
-        Raises TransportError if `url` is no address, or the transport closes.
+        Raises TransportError if `url` is not an address, or the transport closes.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         with self._waiting(), self._open(zmq.REQ, linger=0) as requester:
@@ -71,20 +71,20 @@ class Transport:
         return None
 
     def requester(self, url: str, frame: bytes) -> Requester:
-        """Send one request and return where its reply arrives; raise TransportError if `url` is no address."""
+        """Send one request and return where its reply arrives; raise TransportError if `url` is not an address."""
         requester = self._open(zmq.REQ, linger=0)
         self._connect(requester, url)
         requester.send(frame)
         return Requester(requester)
 
     def notify(self, url: str, frame: bytes) -> None:
-        """Send one request whose reply nobody waits for."""
+        """Send one request without waiting for its reply."""
         with self._open(zmq.REQ, linger=_CLOSE_LINGER) as requester:
             self._connect(requester, url)
             requester.send(frame)
 
     def receiver(self, url: str) -> Receiver:
-        """Return a receiver of what the publisher at `url` publishes; it has no topic yet."""
+        """Return a receiver connected to the publisher at `url`; it has no topic yet."""
         receiver = self._open(zmq.SUB, linger=0)
         receiver.rcvhwm = self.options.subscribe_hwm
         self._keep_alive(receiver)
@@ -92,7 +92,7 @@ class Transport:
         return Receiver(receiver, url, self.options.subscribe_hwm)
 
     def sender(self, transport: int, id: str, ip: str) -> Sender | None:
-        """Return a bound sender of a data product, None if there is no port or address for it."""
+        """Return a bound sender of a data product, None if no port or address is free."""
         publisher = self._open(zmq.XPUB, linger=_CLOSE_LINGER)
         publisher.sndhwm = self.options.publish_hwm
         publisher.xpub_verbose = True  # each new subscriber is seen, since each wants the cached messages
@@ -102,13 +102,13 @@ class Transport:
         return Sender(publisher, url) if url else None
 
     def responder(self, transport: int, id: str, ip: str) -> Responder | None:
-        """Return a bound responder of a service, None if there is no port or address for it."""
+        """Return a bound responder of a service, None if no port or address is free."""
         responder = self._open(zmq.REP, linger=_CLOSE_LINGER)
         url = self._bind(responder, transport, id, ip)
         return Responder(responder, url) if url else None
 
     def responder_at(self, url: str) -> Responder:
-        """Return a responder bound to the fixed address `url`; raise TransportError if that cannot be."""
+        """Return a responder bound to the fixed address `url`; raise TransportError if that fails."""
         responder = self._open(zmq.REP, linger=_CLOSE_LINGER)
         try:
             responder.bind(url)
@@ -140,7 +140,7 @@ class Transport:
             connecting.connect(url)
         except zmq.ZMQError as error:
             connecting.close()
-            raise TransportError(f"{url!r} is no address to connect to: {error}") from None
+            raise TransportError(f"cannot connect to {url!r}: {error}") from None
 
     def _bind(self, binding: zmq.Socket[bytes], transport: int, id: str, ip: str) -> str:
         """Bind to the first free port, or to the fixed address of the other transports; "" if that fails."""

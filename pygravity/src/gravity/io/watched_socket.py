@@ -1,4 +1,4 @@
-"""A ZeroMQ socket as a loop watches it."""
+"""A ZeroMQ socket that a loop can watch."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import zmq
 
 
 class WatchedSocket:
-    """A socket whose descriptor signals that something may have changed, and then keeps silent until it is looked at.
+    """A socket whose descriptor signals a change once, and not again until the socket has been read.
 
-    So whoever waits for the descriptor has to take what there is until the socket is `exhausted`. Belongs to one
-    thread.
+    So after each signal, messages must be taken until the socket is `exhausted`. Belongs to one thread.
     """
 
-    looks_first = True  # whether to see after a signal if there really is a message, since taking it might wait
+    looks_first = True  # whether to check after a signal that there is a message, because taking it might block
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
-        self._poller = zmq.Poller()  # cheaper to ask than the socket option that says the same
+        self._poller = zmq.Poller()  # cheaper than the socket option for the same
         self._poller.register(socket, zmq.POLLIN)
-        self.exhausted = False  # whether the last look found nothing: the descriptor signals what comes now
+        self.exhausted = False  # whether the last look found nothing, so that the descriptor signals again
 
     def fileno(self) -> int:
         """Return the descriptor that signals."""

@@ -26,18 +26,18 @@ class _Line(logging.Formatter):
 
 
 class Logger:
-    """What `Log` writes to. Nothing but a name, as in the reference: programs cannot make one."""
+    """The type of the loggers of `Log`. As in the reference, programs cannot create one."""
 
     def __init__(self, *arguments: object) -> None:
         """Raises AttributeError."""
-        raise AttributeError("a Logger cannot be made; Log.initAndAddLogger takes any logging.Handler")
+        raise AttributeError("cannot create a Logger; Log.initAndAddLogger takes any logging.Handler")
 
     def Log(self, level: int, messagestr: str) -> None:
         """Write a line."""
 
 
 class Log:
-    """The older log, silent until a logger is added; a logger at one level takes all the more severe ones."""
+    """The older log, silent until a logger is added; a logger gets its level and all more severe ones."""
 
     NONE, FATAL, CRITICAL, WARNING, MESSAGE, DEBUG, TRACE = 0, 1, 2, 4, 8, 16, 32
 
@@ -56,19 +56,19 @@ class Log:
     def initAndAddFileLogger(
         log_dir: str, comp_id: str, local_log_level: int, close_after_write: bool = False
     ) -> None:
-        """Append to `<log_dir>/<comp_id>.log` from a level on."""
+        """Append messages from a level on to `<log_dir>/<comp_id>.log`."""
         Log.initAndAddLogger(
             set_up(file_handler(Path(log_dir) / f"{comp_id}.log"), _Line(comp_id), 0), local_log_level
         )
 
     @staticmethod
     def initAndAddConsoleLogger(comp_id: str, local_log_level: int) -> None:
-        """Write to standard output from a level on."""
+        """Write messages from a level on to standard output."""
         Log.initAndAddLogger(set_up(ConsoleHandler(), _Line(comp_id), 0), local_log_level)
 
     @staticmethod
     def initAndAddLogger(logger: logging.Handler, log_level: int) -> None:
-        """Send what is at `log_level` or more severe to `logger`, here any handler of the standard library."""
+        """Send messages at `log_level` or more severe to `logger`, here any handler of the standard library."""
         logger.addFilter(lambda record: record.levelno <= log_level)
         _log.addHandler(logger)
 

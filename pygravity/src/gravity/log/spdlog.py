@@ -1,8 +1,7 @@
-"""Gravity's log: SpdLog, which the library writes too, and how a node sets it and the older Log up.
+"""Gravity's log, SpdLog, which the library also writes to; a node's set-up of both logs.
 
-Lines look as the reference's. Both logs stand on the standard library's handlers, but outside its tree of
-loggers: an application that routes `logging` into Gravity (SpdLogHandler, GravityLogHandler) must not get its
-own lines back.
+Lines have the reference's layout. Both logs use the standard library's handlers, but outside its tree of loggers: an
+application that routes `logging` into Gravity (SpdLogHandler, GravityLogHandler) must not get its own lines back.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class _NodeLine(logging.Formatter):
 
 
 class _DefaultLine(logging.Formatter):
-    """`[2026-01-31 12:00:00.000] [level] text`, as long as no node has configured anything."""
+    """`[2026-01-31 12:00:00.000] [level] text`, until a node has configured the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = _SPD_NAMES.get(record.levelno, record.levelname)
@@ -90,7 +89,7 @@ def configure(component_id: str, get: Getter, network: Callable[[str, str], None
 
 
 class _Network(logging.Handler):
-    """Hands lines to the network log, with the newline that they have there."""
+    """Publishes lines on the network log, with the newline that they have there."""
 
     def __init__(self, publish: Callable[[str, str], None]) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Gravity's constants: return codes, transports and log levels, all of them plain integers.
 
-NOT_INITIALIZED and RESERVED_DATA_PRODUCT_ID are names of ours: the reference returns these codes too but has no
-Python name for them.
+The names NOT_INITIALIZED and RESERVED_DATA_PRODUCT_ID are ours: the reference returns these codes without naming them
+in Python.
 """
 
 from __future__ import annotations

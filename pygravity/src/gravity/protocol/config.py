@@ -1,9 +1,9 @@
-"""The dialect of Gravity's configuration files: text → parameters, as the reference reads them.
+"""Parses Gravity's configuration files as the reference does.
 
 A file has sections, comments and `key = value` pairs. A node reads its own section first, then `[general]`;
 the first of two equal keys wins. Values are bare words, quoted strings, `$variables` set earlier, or sums
-and products of numbers. The reference drops a whole file for one error and goes on with defaults; here the
-error is raised, with its line, and so are the few spellings that make the reference hang or guess.
+and products of numbers. The reference ignores a whole file because of one error and goes on with defaults; here the
+error is raised, with its line, as are the few spellings that make the reference hang or guess.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # what C's at
 _INTEGER = re.compile(r"\s*[-+]?\d+")
 _LONGEST = 200  # words and signs in an expression; its evaluation is recursive
 _NO_FILE_NAME = re.compile(r'[\x00-\x1e/\\?%*:|"<>]|^\.*$')  # component ids without a file of their own
-_PRECEDENCE = (("*", "/"), ("+", "-"))  # the looser first: products bind looser than sums, as in the reference
+_PRECEDENCE = (("*", "/"), ("+", "-"))  # the looser first: as in the reference, products bind looser than sums
 
 
 class ConfigError(ValueError):
@@ -56,7 +56,7 @@ class _Pair:
 
 
 def read(path: Path, component_id: str) -> dict[str, str]:
-    """Return the parameters that a file gives to a component, by lower-case key; none if there is no such file.
+    """Return a component's parameters in a file, by lower-case key; none if the file does not exist.
 
     Raises ConfigError if the file is there but cannot be read or is malformed.
     """
@@ -99,7 +99,7 @@ def to_float(text: str, default: float) -> float:
 
 
 def to_bool(text: str) -> bool:
-    """Return whether `text` says yes: true, t, yes or y. All else is no, as in the reference."""
+    """Return whether `text` is true, t, yes or y; all else is false, as in the reference."""
     return text.lower() in {"true", "t", "yes", "y"}
 
 
@@ -111,18 +111,18 @@ class Parameters:
 
     @classmethod
     def read(cls, component_id: str, general_path: Path) -> Parameters:
-        """Return what a file says, with `<component_id>.ini` beside it before it; raise ConfigError."""
+        """Return the parameters in a file, after those in `<component_id>.ini` beside it; raise ConfigError."""
         values = read(general_path, component_id)
         if not _NO_FILE_NAME.search(component_id):
             values |= read(general_path.with_name(f"{component_id}.ini"), component_id)
         return cls(values)
 
     def add_missing(self, values: Mapping[str, str]) -> None:
-        """Take over those of `values` whose keys are not set."""
+        """Add those of `values` whose keys are not set."""
         self._values = {key.lower(): value for key, value in values.items()} | self._values
 
     def is_set(self, key: str) -> bool:
-        """Return whether a parameter is there, even if it is empty."""
+        """Return whether a parameter is set, even if it is empty."""
         return key.lower() in self._values
 
     def text(self, key: str, default: str = "") -> str:
@@ -162,7 +162,7 @@ def _illegal(character: str) -> str:
     if character == '"':
         return "this quoted string does not end, or holds a character that Gravity does not allow in one"
     if character == "[":
-        return "this is no section; write [Name] with letters, digits and _ . @ / ; only"
+        return "not a section; write [Name] with letters, digits and _ . @ / ; only"
     return f"the character {character!r} is not allowed here; put the value in double quotes"
 
 
@@ -214,7 +214,7 @@ def _expression(tokens: list[_Token], at: int, path: str | Path, what: str) -> t
 
 
 def _evaluate(tokens: list[_Token], table: dict[str, str], path: str | Path) -> str:
-    """Return what an expression stands for: its text, or a number with six decimals if it has an operator."""
+    """Return an expression's value: its text, or a number with six decimals if it has an operator."""
     for operators in _PRECEDENCE:
         depth = 0
         for at in range(len(tokens) - 1, -1, -1):  # from the right, since operators group to the left

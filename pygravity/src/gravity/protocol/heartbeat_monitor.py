@@ -1,6 +1,6 @@
-"""Whether a component's heartbeat still comes: pure, the time is an argument.
+"""Decides whether a component's heartbeat has come or was missed. The time is an argument.
 
-Times are in microseconds of any clock that does not go back.
+Times are in microseconds of any monotonic clock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """None has come since the last check; `since_last`: microseconds since one was last reported, -1 for never."""
+    """No heartbeat has come since the last check; `since_last`: microseconds since the last report of one, or -1."""
 
     since_last: int
 

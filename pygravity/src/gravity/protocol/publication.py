@@ -1,6 +1,6 @@
-"""A data product as its publisher holds it: what a message is stamped with, and what a latecomer is sent.
+"""The publisher's side of a data product: stamps messages and caches them for new subscribers.
 
-Pure: the time is an argument, frames are returned and not sent.
+The time is an argument; frames are returned, not sent.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ class Publication:
     """One registered data product: its identity, its clock and its cache."""
 
     def __init__(self, id: str, url: str, registered: int, *, origin: tuple[str, str] | None, cache: bool) -> None:
-        """`registered`: when, in microseconds since the epoch; `cache`: whether latecomers get the last message.
+        """`registered`: the time of registration, microseconds since the epoch. `cache`: whether to cache messages.
 
-        `origin`: the component and domain that messages carry, None for a message that carries neither.
+        `origin`: the component and domain that messages carry, None if they carry neither.
         """
         self.id = id
         self.url = url
@@ -28,9 +28,9 @@ class Publication:
         self._last_stamp = 0
 
     def frames(self, product: GravityDataProductPB, filter_text: str, timestamp: int, now: int) -> Frames:
-        """Stamp `product` and return what goes on the wire; times in microseconds, `timestamp` 0 means now.
+        """Stamp `product` and return its frames; times in microseconds, `timestamp` 0 means now.
 
-        Subscribers drop what is not newer than the message before, so that replays do not reach them twice.
+        Subscribers drop messages that are not newer than the one before, so that replays do not reach them twice.
         Hence automatic stamps always grow, even when the clock does not.
         """
         if product.is_relayed_dataproduct:

@@ -1,6 +1,6 @@
-"""A subscription as its node holds it: which publishers to listen to and which of their messages to accept.
+"""The subscriber's side of a data product: chooses publishers and decides which of their messages to accept.
 
-Pure: the caller opens and closes the connections that `update` names, and hands the messages to `accept`.
+The caller opens and closes the connections that `update` names, and hands the messages to `accept`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class _Source:
 
     publisher: Publisher
     frame: bytes = b""
-    timestamp: int = -1  # the message's own; -1 before the first one
+    timestamp: int = -1  # of the message; -1 before the first one
     received: int = 0
 
     @property
@@ -31,7 +31,7 @@ class _Source:
         return product
 
     def repeats(self, product: GravityDataProductPB) -> bool:
-        """Return whether `product` says the same as the last message."""
+        """Return whether `product` repeats the last message."""
         last = self.last
         return last is not None and _same_content(last, product)
 
@@ -44,7 +44,7 @@ class Subscription:
         self._sources: dict[str, _Source] = {}
 
     def update(self, publishers: Iterable[Publisher]) -> tuple[list[Publisher], list[Publisher]]:
-        """Take the current list of publishers; return the connections to close and to open, in this order."""
+        """Process the current list of publishers; return the connections to close and to open, in this order."""
         wanted = {p.url: p for p in publishers}
         close = [
             source.publisher
@@ -63,10 +63,9 @@ class Subscription:
     ) -> tuple[list[GravityDataProductPB], list[MalformedFrame], bool]:
         """Return which of `frames`, received from the publisher at `url` in this order, to deliver.
 
-        Beside them, why frames were dropped, and whether one was stale: not from the registered publisher, whose
-        port has a new owner; nothing after it is looked at. Not delivered are duplicates, older ones than the
-        last, and cached ones that nobody asked for. What is delivered is stamped with `now`, microseconds since
-        the epoch.
+        Also return why frames were dropped, and whether one was stale: not from the registered publisher, whose port
+        has a new owner; the frames after it are ignored. Duplicates, messages older than the last one, and unwanted
+        cached ones are not delivered. Delivered messages are stamped with `now`, microseconds since the epoch.
         """
         source = self._sources[url]
         registration_time = source.publisher.registration_time
@@ -96,7 +95,7 @@ class Subscription:
         return self._sources.pop(url).publisher
 
     def last_products(self) -> list[GravityDataProductPB]:
-        """Return the last message of each publisher, oldest first: what a further subscriber starts with."""
+        """Return the last message of each publisher, oldest first, for a further subscriber to start with."""
         return [s.last for s in sorted(self._sources.values(), key=lambda s: s.timestamp) if s.last]
 
     def _seen_elsewhere(self, url: str, product: GravityDataProductPB) -> bool:
@@ -111,10 +110,10 @@ class Subscription:
 
 
 def choose_publishers(publishers: list[Publisher], component_id: str, ip: str) -> list[Publisher]:
-    """Return those of a data product's publishers that a node with this id and address should listen to.
+    """Return the publishers of a data product that a node with this id and address should listen to.
 
     The node that relays the product listens to the origins; a node beside a relay listens to that relay alone;
-    a relay without an address serves everybody; relays for other addresses are none of our business.
+    a relay without an address serves everybody; relays for other addresses are ignored.
     """
     origins = [p for p in publishers if not p.is_relay]
     relays = [p for p in publishers if p.is_relay]

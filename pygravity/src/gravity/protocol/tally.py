@@ -1,4 +1,4 @@
-"""Counts what may happen too often to be told each time: pure, the time is an argument."""
+"""Counts events that are too frequent to log one by one. The time is an argument."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 class Tally:
-    """Tells of the first event at once, then of those in between at most every `pause` seconds."""
+    """Reports the first event at once, and the later ones together, at most every `pause` seconds."""
 
     def __init__(self, pause: float = 10.0) -> None:
         self.total = 0
@@ -15,7 +15,7 @@ class Tally:
         self._told_at = -math.inf
 
     def add(self, now: float) -> int:
-        """Count an event; return how many there are to tell of, 0 while it is too early to tell again."""
+        """Count an event; return how many to report now, 0 while it is too early to report again."""
         self.total += 1
         if now - self._told_at < self._pause:
             return 0
@@ -23,6 +23,6 @@ class Tally:
         return self.rest()
 
     def rest(self) -> int:
-        """Return how many have not been told of, for the last time they can be."""
+        """Return how many have not been reported, for a last report."""
         untold, self._told = self.total - self._told, self.total
         return untold

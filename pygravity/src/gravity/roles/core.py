@@ -1,7 +1,7 @@
-"""What a node has running: its threads, its sockets and its roles, and how it begins and ends.
+"""The running part of a node: its roles with their threads and sockets, from joining to closing.
 
-A core does not know its node, so that a forgotten node can be collected. Being collected closes sockets but
-withdraws no registration, as in the reference; the end of the program and `GravityNode.close` withdraw them.
+A core does not know its node, so that a forgotten node can be garbage-collected. That closes its sockets but, as in
+the reference, does not withdraw its registrations; the end of the program and `GravityNode.close` do.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ from .requestor import Requesting
 from .subscriber import Key, Subscriber, Subscribing
 
 CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
-DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # of looking for the directory's own data product
+DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # to look up the directory's own data product
 
 
 def socket_options(parameters: Parameters) -> Options:
-    """Return what a configuration says about sockets; negative queue lengths are ignored, with a warning."""
+    """Return the socket options of a configuration; negative queue lengths are ignored with a warning."""
 
     def length(key: str, default: int) -> int:
         value = parameters.integer(key, default)
         if value < 0:
-            library_log.warning("%s = %d is negative: ignored", key, value)
+            library_log.warning("ignored %s = %d, which is negative", key, value)
         return value if value >= 0 else default
 
     keep_alive = ("TcpKeepAliveTime", 7200), ("TcpKeepAliveProbes", 9), ("TcpKeepAliveIntvl", 75)
@@ -60,7 +60,7 @@ class Core:
     """The running part of a node. Its methods may be called from any thread and return `codes`."""
 
     def __init__(self, component_id: str, parameters: Parameters) -> None:
-        """Raises ValueError if ServiceDirectoryURL is no address, TransportError if its host is unknown."""
+        """Raises ValueError if ServiceDirectoryURL is not an address, TransportError if its host is unknown."""
         self.component_id = component_id
         self.parameters = parameters
         self.domain = ""
@@ -109,7 +109,7 @@ class Core:
     # ---- joining -----------------------------------------------------------------------------------------
 
     def join(self) -> int:
-        """Find the Service Directory; the first time, begin what the configuration asks for."""
+        """Find the Service Directory; the first time, start everything that the configuration asks for."""
         if self._discovery and not self._discovery.found(
             self.parameters.integer("ServiceDirectoryBroadcastTimeout", 10)
         ):
@@ -135,7 +135,7 @@ class Core:
             self.start_heartbeat(round(seconds * 1e6))
 
     def _ask_config_server(self) -> None:
-        """Take over the parameters that the ConfigServer has for this component and that are not set here."""
+        """Add the ConfigServer's parameters for this component that are not set here."""
         product = GravityDataProductPB(dataProductID="ConfigRequestPB", componentID=self.component_id)
         product.domain = self.domain
         wire.fill(product, ConfigRequestPB(componentID=self.component_id))
@@ -152,7 +152,7 @@ class Core:
         self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
-        """Follow the Service Directory to its new start: offer everything again, as it was, and look up anew.
+        """Follow a Service Directory that has restarted: register everything again and look everything up again.
 
         Runs in the discovery thread.
         """
@@ -183,7 +183,7 @@ class Core:
         return codes.SUCCESS
 
     def updates_url(self) -> str | None:
-        """Return where the directory publishes its lists, None if nowhere; it needs a moment after its start."""
+        """Return where the directory publishes its lists, None if it does not yet, just after its start."""
         for attempt in range(DIRECTORY_TRIES):
             if attempt:
                 time.sleep(DIRECTORY_PAUSE)
@@ -193,7 +193,7 @@ class Core:
 
     @property
     def wants_cached(self) -> bool:
-        """Whether new subscriptions begin with publishers' last messages, unless they say otherwise."""
+        """Whether new subscriptions start with publishers' last messages by default."""
         return self.parameters.yes("ReceiveLastSentDataproduct", True)
 
     # ---- heartbeats --------------------------------------------------------------------------------------
@@ -209,7 +209,7 @@ class Core:
             return codes.SUCCESS
 
     def stop_heartbeat(self) -> int:
-        """Publish no more heartbeats."""
+        """Stop publishing heartbeats."""
         with self._heart_lock:
             heartbeat, self._heartbeat = self._heartbeat, None
             if heartbeat:
@@ -225,7 +225,7 @@ class Core:
         return self.subscribe(key, "", subscriber, wants_cached=self.wants_cached)
 
     def stop_listening(self, component_id: str) -> int:
-        """Report a component's heartbeats no more."""
+        """Stop reporting a component's heartbeats."""
         if subscriber := self._heartbeat_listeners.remove(component_id):
             key = Key(subscriber.domain, component_id + wire.HEARTBEAT_SUFFIX)
             self.subscribing.unsubscribe(key, "", subscriber)
@@ -234,7 +234,7 @@ class Core:
     # ---- the end -------------------------------------------------------------------------------------------
 
     def close(self, *, withdraw: bool = False) -> None:
-        """Stop the threads and close the sockets; with `withdraw`, take registrations back first.
+        """Stop the threads and close the sockets; with `withdraw`, withdraw the registrations first.
 
         Calls in other threads end soon, with an error's code.
         """
@@ -243,7 +243,7 @@ class Core:
         _running.discard(self)
         if withdraw and self._joined:
             self.registering.withdraw_all()
-        self._transport.end_requests()  # one in a callback would hold its loop up
+        self._transport.end_requests()  # one in a callback would hold up its loop
         self._end()
         self.publishing.close()
         self._transport.close()
@@ -259,7 +259,7 @@ class Core:
         with self._loops_lock:
             if role not in self._loops:
                 self._loops[role] = Loop(f"gravity-{role}")
-                if self._ended:  # a call in another thread has come too late: what it hands over is not done
+                if self._ended:  # a call in another thread has come too late to be carried out
                     self._loops[role].stop()
             return self._loops[role]
 
@@ -270,5 +270,5 @@ _running: weakref.WeakSet[Core] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     for core in list(_running):
-        with contextlib.suppress(Exception):  # at the end of the program there is nobody left to tell
+        with contextlib.suppress(Exception):  # at the end of the program nobody is left to report to
             core.close(withdraw=True)

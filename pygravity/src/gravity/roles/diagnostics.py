@@ -1,4 +1,4 @@
-"""What a node publishes by itself, where that is configured: its settings, its metrics and the application's log."""
+"""The data products that a node publishes by itself, if configured: settings, metrics and the application's log."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Diagnostics:
         self._told: dict[str, str] = {}  # settings
 
     def begin(self) -> None:
-        """Publish from now on, and begin with the settings, if that is configured."""
+        """Start publishing, first the settings, if that is configured."""
         if self._parameters.yes("GravitySettingsPublishEnabled"):
             self._registering.register(SETTINGS_PRODUCT, TCP, cache=False)
         self._begun = True
 
     def publish_setting(self, key: str, default: str) -> None:
-        """Publish the text of a parameter that the application has read, if that is configured and it is news."""
+        """Publish a parameter that the application has read, if that is configured and its text is new."""
         value = self._parameters.text(key, default)
         if SETTINGS_PRODUCT in self._publishing and self._told.get(key) != value:
             self._told[key] = value
@@ -53,7 +53,7 @@ class Diagnostics:
             self._publish(SETTINGS_PRODUCT, message, self._component_id)
 
     def log(self, level: str, line: str) -> None:
-        """Publish a line of the application's log; dropped as long as the directory takes no registration."""
+        """Publish a line of the application's log; dropped until the directory accepts the registration."""
         if not self._begun:
             return
         if LOG_PRODUCT not in self._publishing:
@@ -61,7 +61,7 @@ class Diagnostics:
         self._publish(LOG_PRODUCT, GravityLogMessagePB(level=level, message=line))
 
     def begin_metrics(self, metrics: Metrics, loop: Loop) -> None:
-        """Sample `metrics` and publish them as often as the configuration says, in the thread of `loop`."""
+        """Sample and publish `metrics` at the configured intervals, in the thread of `loop`."""
         self._registering.register(METRICS_PRODUCT, TCP, cache=False, anonymous=True)
         period = max(1, self._parameters.integer("GravityMetricsSamplePeriodSeconds", 10))
         samples = max(1, self._parameters.integer("GravityMetricsSamplesPerPublish", 6))

@@ -1,4 +1,4 @@
-"""A node's questions to the Service Directory."""
+"""A node's requests to the Service Directory."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class NoDirectory(Exception):
 
 
 def parse_url(url: str) -> tuple[str, int]:
-    """Return host and port of a ServiceDirectoryURL; raise ValueError if it is none.
+    """Return host and port of a ServiceDirectoryURL; raise ValueError if it is malformed.
 
-    Empty parts mean localhost and port 5555; the host `*`, which a directory may bind to, means localhost too.
+    Empty parts mean localhost and port 5555; the host `*`, to which a directory may bind, means localhost too.
     """
     match = _URL.fullmatch(url.strip())
     if match is None or match["scheme"] not in (None, "tcp") or int(match["port"] or 1) not in range(1, 65536):
@@ -54,7 +54,7 @@ class DirectoryClient:
     """The Service Directory at one address, asked by one thread at a time."""
 
     def __init__(self, transport: Transport, url: str) -> None:
-        """Raises ValueError if `url` is no address, TransportError if its host is unknown."""
+        """Raises ValueError if `url` is not an address, TransportError if its host is unknown."""
         self._transport = transport
         self._lock = threading.Lock()
         self.move(url)
@@ -68,15 +68,15 @@ class DirectoryClient:
         self.is_local = address == self.ip or address.startswith("127.")
 
     def domain(self, attempts: int = _ATTEMPTS, timeout: float = _TIMEOUT) -> str:
-        """Return the directory's domain; raise NoDirectory if none answers so many times for so many seconds."""
+        """Return the directory's domain; raise NoDirectory after so many attempts of `timeout` seconds."""
         return self._ask(GetDomain(), decode_domain_reply, attempts, timeout)
 
     def publishers(self, id: str, domain: str) -> list[Publisher]:
-        """Return who publishes a data product; raise NoDirectory."""
+        """Return the publishers of a data product; raise NoDirectory."""
         return self._ask(Lookup(id, Kind.DATA, domain), decode_publishers_reply)
 
     def service(self, id: str, domain: str) -> Service:
-        """Return where a service is; its url is empty if it is nowhere. Raise NoDirectory."""
+        """Return the address of a service, whose url is empty if nobody provides it; raise NoDirectory."""
         return self._ask(Lookup(id, Kind.SERVICE, domain), decode_service_reply)
 
     def register(self, registration: Registration) -> DirectoryCode:
@@ -84,12 +84,12 @@ class DirectoryClient:
         return self._ask(registration, decode_code_reply)
 
     def unregister(self, unregistration: Unregistration, *, patiently: bool = True) -> DirectoryCode:
-        """Withdraw an offer; raise NoDirectory, after a moment already if not `patiently`."""
+        """Withdraw an offer; raise NoDirectory, after just a moment if not `patiently`."""
         attempts, timeout = (_ATTEMPTS, _TIMEOUT) if patiently else (1, 0.2)
         return self._ask(unregistration, decode_code_reply, attempts, timeout)
 
     def report_stale(self, unregistration: Unregistration) -> None:
-        """Tell the directory of an offer whose process is gone; nobody waits for its answer."""
+        """Report an offer whose process is gone, without waiting for an answer."""
         with contextlib.suppress(TransportError):  # the report is a courtesy
             self._transport.notify(self.url, encode_request(unregistration))
 
@@ -111,5 +111,5 @@ class DirectoryClient:
                     try:
                         return decode(reply)
                     except MalformedFrame as error:
-                        raise NoDirectory(f"what answers at {self.url} is no Service Directory: {error}") from None
+                        raise NoDirectory(f"{self.url} answers, but is not a Service Directory: {error}") from None
         raise NoDirectory(f"no Service Directory answers at {self.url}")

@@ -1,4 +1,4 @@
-"""Finding the Service Directory of a domain by its broadcasts."""
+"""Finds the Service Directory of a domain by its broadcasts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from ..protocol.wire import MalformedFrame, decode_broadcast
 
 
 class Discovery:
-    """Listens to broadcasts as long as its loop runs, and tells of each newer start of the domain's directory."""
+    """Listens to broadcasts while its loop runs, and reports each restart of the domain's directory."""
 
     def __init__(self, loop: Loop, domain: str, port: int, moved: Callable[[str], None]) -> None:
-        """`moved(url)` is called in the loop's thread; raises TransportError if `port` cannot be listened to."""
+        """`moved(url)` is called in the loop's thread; raises TransportError if it cannot listen on `port`."""
         self._domain = domain
         self._moved = moved
         self._started = -1  # epoch seconds of the directory's start
@@ -31,7 +31,7 @@ class Discovery:
             try:
                 broadcast = decode_broadcast(datagram)
             except MalformedFrame as error:
-                library_log.debug("a broadcast is no Service Directory's: %s", error)
+                library_log.debug("a broadcast is not from a Service Directory: %s", error)
                 continue
             if broadcast.domain == self._domain and broadcast.started > self._started:
                 try:

@@ -1,4 +1,4 @@
-"""A node's heartbeats at work: its own, and those of the components that it listens to."""
+"""Heartbeats: a node's own, and those of the components that it listens to."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .publisher import Publishing
 
 
 class Listener(Protocol):
-    """What hears of another component's heartbeats."""
+    """Receives reports on another component's heartbeats."""
 
     def MissedHeartbeat(
         self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
     ) -> None:
-        """Take note that no heartbeat has come for an interval."""
+        """Called when no heartbeat has come for an interval."""
 
     def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
-        """Take note that a heartbeat has come within the last interval."""
+        """Called when a heartbeat has come within the last interval."""
 
 
 class HeartbeatSender:
@@ -39,7 +39,7 @@ class HeartbeatSender:
         loop.call(lambda: self._beat(time.monotonic()))
 
     def stop(self) -> None:
-        """Publish no more."""
+        """Stop publishing."""
         self._stopped = True
 
     def _beat(self, due: float) -> None:
@@ -83,7 +83,7 @@ class HeartbeatListeners:
         return heard
 
     def remove(self, component_id: str) -> HeartbeatSubscriber | None:
-        """Report no more; return the subscriber that can be unsubscribed, None if there is none."""
+        """Stop reporting; return the subscriber to unsubscribe, None if there is none."""
         return self._heard.pop(component_id, None)
 
     def _schedule(self, heard: HeartbeatSubscriber) -> None:

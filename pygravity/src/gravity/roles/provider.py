@@ -1,4 +1,4 @@
-"""A node's services at work: requests reach the provider, one at a time, and its answers go back."""
+"""Provides services: passes requests to the provider, one at a time, and returns its answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..protocol.wire import MalformedFrame, decode_data_product, encode
 
 
 class Provider(Protocol):
-    """What answers a service's requests."""
+    """Answers a service's requests."""
 
     def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
         """Return the answer to a request."""
@@ -23,7 +23,7 @@ class Provider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A registered service; `registered`: when, in microseconds since the epoch."""
+    """A registered service; `registered`: the time of registration, microseconds since the epoch."""
 
     id: str
     url: str
@@ -34,7 +34,7 @@ class Offer:
 
     @property
     def registration_time(self) -> int:
-        """When it was registered, in seconds since the epoch."""
+        """The time of registration, seconds since the epoch."""
         return self.registered // 1_000_000
 
 
@@ -49,11 +49,11 @@ class Serving:
         return id in self._open
 
     def offers(self) -> list[Offer]:
-        """Return what the node provides."""
+        """Return the services that the node provides."""
         return [offer for offer, _ in self._open.values()]
 
     def add(self, offer: Offer, responder: Responder) -> None:
-        """Begin to answer requests to a registered service."""
+        """Start answering requests to a registered service."""
         self._open[offer.id] = offer, responder
         loop = self._loop()
         loop.call(lambda: loop.watch(responder, lambda: responder.serve(lambda frame: answer(offer, frame))))
@@ -70,17 +70,17 @@ def answer(offer: Offer, frame: bytes) -> bytes:
     """Return the frame that answers the request in `frame`.
 
     A request for an earlier registration, or a provider that fails, gets an answer without data: the
-    requestor would wait for ever otherwise.
+    requestor would otherwise wait forever.
     """
     try:
         request = decode_data_product(frame)
     except MalformedFrame as error:
-        library_log.warning("a malformed request to %s: %s", offer.id, error)
+        library_log.warning("malformed request to %s: %s", offer.id, error)
         request = GravityDataProductPB()
     if request.registration_time in (0, offer.registration_time):
         response = _ask(offer, request)
     else:
-        library_log.warning("a request to %s means an earlier registration: refused", offer.id)
+        library_log.warning("refused a request to %s that is for an earlier registration", offer.id)
         return encode(GravityDataProductPB(dataProductID=offer.id))
     response.componentID = offer.component_id
     response.domain = offer.domain

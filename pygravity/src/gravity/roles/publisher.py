@@ -1,4 +1,4 @@
-"""A node's publications at work: stamped, sent, and replayed to new subscribers."""
+"""Publishes data products: stamps and sends them, and replays them to new subscribers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..io import Loop, Sender, now_us
 from ..protocol.publication import Publication
 from .metrics import PUBLICATION, Metrics
 
-_LOOK_PERIOD = 500  # microseconds between a publisher's looks at who is new: a look costs as much as a message
-_LATE_LOOK = 0.05  # seconds until the loop looks in its stead
+_LOOK_PERIOD = 500  # microseconds between checks for new subscribers: a check costs as much as a message
+_LATE_LOOK = 0.05  # seconds until the loop checks instead
 
 
 @dataclass(slots=True, eq=False)
@@ -20,8 +20,8 @@ class _Open:
     publication: Publication
     sender: Sender
     loop: Loop
-    looked: int = 0  # when a publisher last looked at who is new, in microseconds since the epoch
-    look_due: bool = False  # whether the loop is about to
+    looked: int = 0  # time of the last check for new subscribers, microseconds since the epoch
+    look_due: bool = False  # whether the loop is about to check
 
 
 class Publishing:
@@ -37,11 +37,11 @@ class Publishing:
         return id in self._open
 
     def publications(self) -> list[Publication]:
-        """Return what the node publishes."""
+        """Return the data products that the node publishes."""
         return [o.publication for o in self._open.values()]
 
     def add(self, publication: Publication, sender: Sender) -> None:
-        """Begin to serve subscribers of a registered data product."""
+        """Start serving subscribers of a registered data product."""
         loop = self._loop()
         opened = self._open[publication.id] = _Open(publication, sender, loop)
         loop.call(lambda: loop.watch(sender.fd, lambda: self._serve(opened)))
@@ -97,7 +97,7 @@ class Publishing:
         opened.loop.call_at(time.monotonic() + _LATE_LOOK, lambda: self._serve(opened))
 
     def _look_for_new(self, opened: _Open, now: int) -> None:
-        """See to new subscribers now, or let the loop do it soon if that was just done."""
+        """Serve new subscribers now, or let the loop do it soon if that was just done."""
         if abs(now - opened.looked) >= _LOOK_PERIOD:
             opened.looked = now
             self._replay_to_new(opened)
@@ -106,7 +106,7 @@ class Publishing:
             opened.loop.call(lambda: self._serve_late(opened))
 
     def _replay_to_new(self, opened: _Open) -> None:
-        """Send what is cached if anybody is new: to all, as ZeroMQ goes; the others drop what they know."""
+        """Send the cache if there is a new subscriber. ZeroMQ sends it to all; the others drop duplicates."""
         while opened.sender.take_subscriptions():  # again, since more may come while this is sent
             for frames in opened.publication.replay():
                 opened.sender.send(frames)

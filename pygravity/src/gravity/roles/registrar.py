@@ -1,4 +1,4 @@
-"""What a node has registered: offered to the Service Directory, offered again where it starts anew, taken back."""
+"""Registers a node's offers with the Service Directory, again when it restarts, and withdraws them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Registering:
             if self._closed:
                 return codes.NOT_INITIALIZED
             if id in self._publishing:
-                library_log.warning("%s is registered already", id)
+                library_log.warning("%s is already registered", id)
                 return codes.SUCCESS
             sender = self._transport.sender(transport, id, self._directory.ip)
             if sender is None:
@@ -79,7 +79,7 @@ class Registering:
             if self._closed:
                 return codes.NOT_INITIALIZED
             if id in self._serving:
-                library_log.warning("the service %s is registered already", id)
+                library_log.warning("the service %s is already registered", id)
                 return codes.SUCCESS
             responder = self._transport.responder(transport, id, self._directory.ip)
             if responder is None:
@@ -102,7 +102,7 @@ class Registering:
             return self._withdraw(Unregistration(id, o.url, Kind.SERVICE, o.registration_time), patiently)
 
     def offer_again(self) -> None:
-        """Tell a Service Directory that has started anew of everything, as it was."""
+        """Register everything again, unchanged, with a Service Directory that has restarted."""
         with self._lock:
             products, services = self._publishing.publications(), self._serving.offers()
         again = [
@@ -115,13 +115,13 @@ class Registering:
                     break
 
     def close(self) -> bool:
-        """Take no registration any more; return False if that was so already."""
+        """Accept no more registrations; return False if it already did not."""
         with self._lock:
             was_closed, self._closed = self._closed, True
             return not was_closed
 
     def withdraw_all(self) -> None:
-        """Withdraw everything, until the directory once fails to answer at once."""
+        """Withdraw everything, until the directory fails to answer at once."""
         withdrawals: list[Callable[[], int]] = [
             *(lambda id=p.id: self.unregister(id, patiently=False) for p in self._publishing.publications()),
             *(lambda id=o.id: self.unregister_service(id, patiently=False) for o in self._serving.offers()),

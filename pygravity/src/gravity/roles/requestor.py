@@ -1,4 +1,4 @@
-"""A node's requests to services at work: synchronous ones in the caller's thread, asynchronous ones in a loop."""
+"""Sends requests to services: synchronous ones in the caller's thread, asynchronous ones in a loop."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ FUTURE_REQUEST = b"FUTURE_REQUEST"  # what an asynchronous requestor sends to wh
 
 
 class Requestor(Protocol):
-    """What takes the answers to asynchronous requests."""
+    """Receives the answers to asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
-        """Take an answer."""
+        """Called with an answer."""
 
     def requestTimeout(self, serviceID: str, requestID: str) -> None:
-        """Take note that none has come in time."""
+        """Called when no answer has come in time."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Requesting:
     def ask(
         self, service_id: str, domain: str, product: GravityDataProductPB, timeout: float | None
     ) -> GravityDataProductPB | None:
-        """Return a service's answer, None if there is none within `timeout` seconds or it is not the one meant."""
+        """Return a service's answer, None if none comes within `timeout` seconds or it is from somebody else."""
         service = self._find(service_id, domain)
         if not isinstance(service, Service):
             return None
@@ -64,7 +64,7 @@ class Requesting:
             if response is None:
                 return None
             if response.registration_time != service.registration_time:
-                library_log.warning("the answer of %s is not from the registered provider: dropped", service.url)
+                library_log.warning("dropped an answer of %s that is not from the registered provider", service.url)
                 return None
             if response.future_response:
                 return self._exchange(response.future_socket_url, frame, deadline)
@@ -82,9 +82,9 @@ class Requesting:
         request_id: str,
         timeout: float | None,
     ) -> int:
-        """Send a request whose answer goes to `requestor`; so does the lack of one within `timeout` seconds.
+        """Send a request whose answer goes to `requestor`, as does a timeout after `timeout` seconds.
 
-        Returns one of `codes`: after another one than SUCCESS, nothing comes.
+        Returns one of `codes`; unless it is SUCCESS, the requestor is not called.
         """
         service = self._find(service_id, domain)
         if not isinstance(service, Service):
@@ -98,7 +98,7 @@ class Requesting:
         return codes.SUCCESS
 
     def _find(self, service_id: str, domain: str) -> Service | int:
-        """Return where a service is, or the code that says why nobody can be asked."""
+        """Return the address of a service, or the code for why there is none."""
         try:
             service = self._directory.service(service_id, domain)
         except NoDirectory as error:
@@ -130,7 +130,7 @@ class Requesting:
         try:
             response = decode_data_product(frame)
         except MalformedFrame as error:
-            library_log.warning("the answer of %s is dropped: %s", pending.service_id, error)
+            library_log.warning("dropped an answer of %s: %s", pending.service_id, error)
             return
         if not self._is_meant(pending, response):
             return
@@ -146,7 +146,7 @@ class Requesting:
         found, meant = response.registration_time, pending.service.registration_time
         if found == meant or (pending.following_future and not found):
             return True
-        library_log.warning("the answer of %s is not from the registered provider: dropped", pending.service_id)
+        library_log.warning("dropped an answer of %s that is not from the registered provider", pending.service_id)
         if found:
             self._directory.report_stale(Unregistration(pending.service_id, pending.service.url, Kind.SERVICE, meant))
         return False

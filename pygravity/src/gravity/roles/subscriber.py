@@ -1,6 +1,6 @@
-"""A node's subscriptions at work: connections follow the Service Directory's lists, messages reach callbacks.
+"""Subscribes to data products: connects as the Service Directory's lists say, and passes messages to callbacks.
 
-All of it happens in one thread, callbacks included, so that a message is handed over once only. A callback
+All of it happens in one thread, callbacks included, so that a message is handed over only once. A callback
 may call any method of the node; while it runs, further messages wait in ZeroMQ's queue.
 """
 
@@ -29,21 +29,21 @@ from ..protocol.wire import (
 )
 from .metrics import SUBSCRIPTION, Metrics
 
-_PORTION = 100  # messages handed over at a time: more do not stay in the processor's cache
+_PORTION = 100  # messages handed over at a time: more do not fit into the processor's cache
 
 
 class Subscriber(Protocol):
-    """What a subscription delivers to."""
+    """Receives the data products of a subscription."""
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Take the data products that have arrived since the last call."""
+        """Called with the data products that have arrived since the last call."""
 
 
 SubscriberRef = weakref.ref[Subscriber]
 
 
 class Key(NamedTuple):
-    """What is subscribed to."""
+    """A domain and data product that can be subscribed to."""
 
     domain: str
     id: str
@@ -106,16 +106,16 @@ class Subscribing:
         self._loop().call(lambda: self._add(key, filter_text.encode(), ref, publishers, directory_url, wants_cached))
 
     def unsubscribe(self, key: Key, filter_text: str, subscriber: Subscriber) -> None:
-        """Take a subscription back; one that does not exist is ignored."""
+        """Cancel a subscription; one that does not exist is ignored."""
         ref = weakref.ref(subscriber)
         self._loop().call(lambda: self._remove(key, filter_text.encode(), ref))
 
     def keys(self) -> list[Key]:
-        """Return what is subscribed to."""
+        """Return the subscribed domains and data products."""
         return list(self._feeds)
 
     def refresh(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
-        """Follow a Service Directory that has started anew: listen to its lists, beginning with this one."""
+        """Follow a Service Directory that has restarted: listen to its lists, starting with this one."""
         self._loop().call(lambda: self._follow(key, publishers, directory_url))
 
     def _follow(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
@@ -125,7 +125,7 @@ class Subscribing:
         self._updates[feed.directory_url].remove_topic(key.id.encode())
         self._follow_updates(directory_url, key.id)
         feed.directory_url = directory_url
-        if publishers:  # else they have not registered anew yet: the connections to them still work
+        if publishers:  # otherwise they have not registered again yet, and the connections to them still work
             self._use(key, feed, publishers)
         for url in set(self._updates) - {f.directory_url for f in self._feeds.values()}:
             self._loop().unwatch(self._updates.pop(url))
@@ -186,14 +186,14 @@ class Subscribing:
             try:
                 id, domain, publishers = decode_publishers(decode_data_product(frame).data)
             except MalformedFrame as error:
-                library_log.warning("an update of the list of publishers is dropped: %s", error)
+                library_log.warning("dropped an update of the list of publishers: %s", error)
                 continue
             feed = self._feeds.get(Key(domain, id))
             if feed:
                 self._use(Key(domain, id), feed, publishers)
 
     def _connect(self, key: Key, topic: bytes, filtered: _Filtered, publishers: list[Publisher]) -> None:
-        """Make the connections those that the current list of publishers asks for."""
+        """Connect and disconnect as the current list of publishers says."""
         close, opened = filtered.subscription.update(choose_publishers(publishers, self._component_id, self._ip()))
         for publisher in close:
             self._loop().unwatch(filtered.receivers.pop(publisher.url))
@@ -207,13 +207,13 @@ class Subscribing:
         receiver = filtered.receivers[url]
         frames = receiver.receive()
         for begin in range(0, len(frames), _PORTION):
-            if filtered.receivers.get(url) is receiver:  # else a callback or a stale message has closed it
+            if filtered.receivers.get(url) is receiver:  # otherwise a callback or a stale message has closed it
                 self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
 
     def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
         products, malformed, stale = filtered.subscription.accept(url, frames, now_us())
         for error in malformed:
-            library_log.warning("a message of %s from %s is dropped: %s", key.id, url, error)
+            library_log.warning("dropped a message of %s from %s: %s", key.id, url, error)
         if self._metrics:
             for product in products:
                 self._metrics.count(SUBSCRIPTION, key.id, product.ByteSize())
@@ -224,7 +224,7 @@ class Subscribing:
 
     def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
         publisher = filtered.subscription.drop(url)
-        library_log.critical("%s at %s is no longer that of %s", key.id, url, publisher.component_id)
+        library_log.critical("%s at %s no longer comes from %s", key.id, url, publisher.component_id)
         self._loop().unwatch(filtered.receivers.pop(url))
         self._report_stale(Unregistration(key.id, url, Kind.DATA, publisher.registration_time, key.domain))
 
@@ -236,7 +236,7 @@ class Subscribing:
                 continue
             own = (
                 products if ref is subscribers[-1] else [copy_of(p) for p in products]
-            )  # nobody sees others' changes
+            )  # so that nobody sees changes made by others
             try:
                 subscriber.subscriptionFilled(wrapped(own))
             except Exception:

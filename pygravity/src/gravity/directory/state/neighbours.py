@@ -1,6 +1,6 @@
-"""Which other domains' Service Directories are heard: pure, the time is an argument.
+"""Tracks which other domains' Service Directories broadcast. The time is an argument.
 
-A domain counts as there after its third broadcast, and as gone when as many have been missed.
+A domain has appeared after its third broadcast, and vanished once as many are missing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class _Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Appeared:
-    """A domain's directory is there, or has started anew."""
+    """A domain's directory has appeared, or has restarted."""
 
     domain: str
     url: str
@@ -32,13 +32,13 @@ class Appeared:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """A domain's directory is heard no more."""
+    """A domain's directory no longer broadcasts."""
 
     domain: str
 
 
 class Neighbours:
-    """The domains that are heard, of those that are wanted."""
+    """The wanted domains that broadcast."""
 
     def __init__(self, own_domain: str, wanted: Collection[str]) -> None:
         """`wanted`: names of domains; "*" stands for all."""
@@ -48,11 +48,11 @@ class Neighbours:
 
     @property
     def domains(self) -> list[str]:
-        """Those that are there, by name."""
+        """The domains that have appeared, by name."""
         return sorted(name for name, neighbour in self._heard.items() if neighbour.there)
 
     def hear(self, broadcast: Broadcast, now: float) -> Appeared | None:
-        """Take a broadcast; return what it means. `now` in seconds of a clock that does not go back."""
+        """Process a broadcast; return the change it causes. `now`: seconds of a monotonic clock."""
         name = broadcast.domain
         if name == self._own_domain or not (name in self._wanted or EVERY_DOMAIN in self._wanted):
             return None
@@ -69,7 +69,7 @@ class Neighbours:
         return Appeared(name, broadcast.url)
 
     def miss(self, now: float) -> Iterator[Vanished]:
-        """Yield the domains that are gone by `now`."""
+        """Yield the domains that have vanished by `now`."""
         for name, neighbour in list(self._heard.items()):
             while neighbour.due <= now and neighbour.confidence:
                 neighbour.confidence -= 1

@@ -1,4 +1,4 @@
-"""What a Service Directory knows, and how it changes: pure state, no sockets and no clock.
+"""The state of a Service Directory: who offers what.
 
 Each change returns the announcements that it calls for; `gravity.directory.server` publishes them.
 """
@@ -26,7 +26,7 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PublishersChanged:
-    """The list of a data product's publishers is another one now: subscribers want to hear of it."""
+    """The list of a data product's publishers has changed: to be announced to its subscribers."""
 
     domain: str
     id: str
@@ -34,7 +34,7 @@ class PublishersChanged:
 
 @dataclass(frozen=True, slots=True)
 class MapChanged:
-    """An offer of the directory's own domain came or went: tools and other directories want to hear of it."""
+    """An offer of the directory's own domain has come or gone: to be announced to tools and other directories."""
 
     change: ProductChange
 
@@ -58,7 +58,7 @@ class _Offer:
 
 
 class Directory:
-    """Who publishes which data product and who provides which service, by domain."""
+    """The publishers of data products and the providers of services, by domain."""
 
     def __init__(self, domain: str = "") -> None:
         self.domain = domain
@@ -74,12 +74,12 @@ class Directory:
         ]
 
     def service(self, id: str, domain: str | None = None) -> Service | None:
-        """Return where a service is provided, None if nowhere."""
+        """Return where a service is provided, None if it is not."""
         offer = self._services.get(domain or self.domain, {}).get(id)
         return Service(offer.url, offer.registration_time) if offer else None
 
     def register(self, r: Registration) -> list[Announcement]:
-        """Take in an offer. One without a timestamp, or older than another on its url, changes nothing."""
+        """Add an offer. One without a timestamp, or older than another on its url, changes nothing."""
         domain = r.domain if r.domain is not None else self.domain
         if r.timestamp is None or r.timestamp < self._newest.get(r.url, 0):
             return []
@@ -101,7 +101,7 @@ class Directory:
         return announcements
 
     def unregister(self, u: Unregistration) -> tuple[DirectoryCode, list[Announcement]]:
-        """Take back an offer; it must be the registration that the request means, else NOT_REGISTERED."""
+        """Remove an offer; NOT_REGISTERED if it is not the registration that the request means."""
         domain = u.domain if u.domain is not None else self.domain
         if u.kind is Kind.SERVICE:
             offers, key = self._services.get(domain, {}), u.id
@@ -132,9 +132,9 @@ class Directory:
         return message
 
     def learn(self, domain: str, message: ServiceDirectoryMapPB) -> list[Announcement]:
-        """Make what is known of another domain what its directory's `message` says.
+        """Replace the offers of another domain by those in its directory's `message`.
 
-        The reference forgets some of its timestamps and sends 0; what was known of those stays.
+        The reference forgets some of its timestamps and sends 0; for those, the known ones are kept.
         """
         offered: dict[tuple[Kind, str, str], Registration] = {}
         for kind, locations in ((Kind.DATA, message.data_provider), (Kind.SERVICE, message.service_provider)):
@@ -152,7 +152,7 @@ class Directory:
         return announcements
 
     def forget(self, domain: str) -> list[Announcement]:
-        """Drop all that is known of another domain."""
+        """Remove all offers of another domain."""
         return self.learn(domain, ServiceDirectoryMapPB())
 
     def _offers(self, domain: str) -> Iterator[tuple[tuple[Kind, str, str], _Offer]]:
@@ -163,7 +163,7 @@ class Directory:
             yield (Kind.SERVICE, id, offer.url), offer
 
     def _purge(self, r: Registration) -> list[Announcement]:
-        """Drop other data products of the own domain on the same url: its port has a new owner."""
+        """Remove other data products of the own domain with the same url: its port has a new owner."""
         announcements: list[Announcement] = []
         for id, offers in self._products[self.domain].items():
             if (r.kind, r.id) != (Kind.DATA, id) and r.url in offers:
