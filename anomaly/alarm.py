@@ -3,9 +3,8 @@
 The score of a window is the highest of its streams' reconstruction errors, each divided by that stream's mean error
 in training, so that a stream that is always rebuilt badly does not hide an error in one that is rebuilt well. Scores
 are smoothed, and the threshold is a margin times the highest smoothed score expected of normal windows: the highest
-of the training windows, and more if there were few of them, because a model fits the windows it was trained on better
-than others. How much better is estimated by leaving out blocks of windows; to do this quickly, principal components
-with a code of the same size stand in for the autoencoder.
+of the training windows, times how much better a model fits these than others. That is estimated by leaving out blocks
+of windows; to do this quickly, principal components with a code of the same size stand in for the autoencoder.
 """
 
 from __future__ import annotations
@@ -98,7 +97,6 @@ class Alarm:
         `release`: part of the threshold below which an alarm ends. `after`: how many windows in a row start an alarm.
         """
         self.threshold = margin * normal.highest[min(stride, len(normal.highest)) - 1]
-        self._normal = normal
         self._weight = _weight(stride)
         self._release = release * self.threshold
         self._after = after
@@ -106,11 +104,7 @@ class Alarm:
         self._smoothed = 1.0
         self._on = False
 
-    def judge(self, errors: ArrayLike) -> Verdict:
-        """Judge the next window by its streams' errors, shape (n_streams,)."""
-        return self.judge_score(float(self._normal.scores(np.asarray(errors)[None])[0]))
-
-    def judge_score(self, score: float) -> Verdict:
+    def judge(self, score: float) -> Verdict:
         """Judge the next window by its score, as returned by `Normal.scores`."""
         was_on = self._on
         if math.isfinite(score):

@@ -101,7 +101,7 @@ class Detector:
         return [self._judge(*found) for found in zip(windows, mse.tolist(), errors, scores, strict=True)]
 
     def _judge(self, window: Window, mse: float, errors: NDArray[np.float64], score: float) -> Finding:
-        verdict = self._alarm.judge_score(score) if self._alarm else None
+        verdict = self._alarm.judge(score) if self._alarm else None
         if verdict and verdict.changed:
             self._blame = None
             if verdict.alarm:

@@ -7,10 +7,9 @@ The JSON is the architecture alone. The HDF5 file holds the weights and three th
 metadata (a dataset), the SHA-256 of the JSON that it belongs to (an attribute), and, after the end of the HDF5 data,
 the SHA-256 of its own bytes, because the HDF5 library can crash on a damaged file.
 
-The JSON's checksum makes two renames one change. A save writes both files under temporary names, then renames first
-the HDF5 file, from which moment the new pair counts, and then the JSON. After a kill in between, the HDF5 file names
-the JSON that still has its temporary name: loading reads it there, and the next save renames it.
-One process may save at a time, while any number load.
+The JSON's checksum makes two renames one change. A save renames first the new HDF5 file, from which moment the new
+pair counts, and then the JSON. After a kill in between, loading reads the JSON under its temporary name, and the next
+save renames it. One process may save at a time, while any number load.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,29 +118,18 @@ def _weights_file(model: keras.Model, metadata: dict[str, Any], architecture: by
     """Return the HDF5 file's bytes. It is made elsewhere, so that the files in place see only plain writes."""
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory, "model.h5")
-        with _no_legacy_advice():
+        keras_log = logging.getLogger("absl")
+        keras_log.disabled = True  # it advises against HDF5, but `save_weights` refuses the name model.json.h5
+        try:
             model.save(file, include_optimizer=False)
+        finally:
+            keras_log.disabled = False
         with h5py.File(file, "a") as h5:
             h5.attrs[JSON_SHA256] = _sha256(architecture)
             # A dataset, because attributes are limited to 64 KiB; json.dumps escapes all but ASCII.
             h5[METADATA] = np.bytes_(json.dumps(metadata).encode())
         content = file.read_bytes()
     return content + SEAL + _sha256(content).encode()
-
-
-@contextlib.contextmanager
-def _no_legacy_advice() -> Iterator[None]:
-    """Silence Keras's advice against HDF5: its successor, `save_weights`, refuses the name model.json.h5."""
-
-    def keep(record: logging.LogRecord) -> bool:
-        return "This file format is considered legacy" not in record.getMessage()
-
-    logger = logging.getLogger("absl")
-    logger.addFilter(keep)
-    try:
-        yield
-    finally:
-        logger.removeFilter(keep)
 
 
 def _replace_pair(path: Path, architecture: bytes, weights: bytes) -> None:

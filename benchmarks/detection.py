@@ -134,10 +134,11 @@ def detect(case: Case, detector: Detector, change: Change, start: float, random:
     windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
     alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
     errors = detector.errors(windows)
+    scores = detector.normal.scores(errors)
     # What is filled in before a change may know of it: two points after a gap are looked at.
     begin = BEFORE - MAX_GAP - 1 if case.lost else BEFORE
     for index, number in enumerate(numbers):
-        if alarm.judge(errors[index]).changed and number >= begin:
+        if alarm.judge(scores[index]).changed and number >= begin:
             blamed = None
             if detector.scorer:
                 blamed = blame(errors[index], detector.scorer.repaired(windows[index]), detector.normal.typical)
@@ -149,7 +150,7 @@ def false_alarms(case: Case, detector: Detector, start: float, random: np.random
     """Return how many alarms begin in an hour without a change."""
     windows, _ = cut(case, values(case, start, CLEAN, None, random), random)
     alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
-    verdicts = [alarm.judge(errors) for errors in detector.errors(windows)]
+    verdicts = [alarm.judge(score) for score in detector.normal.scores(detector.errors(windows))]
     return sum(verdict.alarm and verdict.changed for verdict in verdicts)
 
 

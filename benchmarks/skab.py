@@ -58,7 +58,7 @@ def read(file: Path) -> Run:
 def alarms(detector: Detector, windows: NDArray[np.float64]) -> Flags:
     """Return for each row after the training rows whether there is an alarm; `windows` end with these rows."""
     alarm = Alarm(detector.normal, stride=1, margin=contenders.MARGIN)
-    return np.array([alarm.judge(errors).alarm for errors in detector.errors(windows)])
+    return np.array([alarm.judge(score).alarm for score in detector.normal.scores(detector.errors(windows))])
 
 
 def judge(run: Run, kind: str, seed: int) -> Flags:

@@ -51,13 +51,13 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
         raise UserError(f"{kind} reads Gravity.ini, not {INI}, which GRAVITY_INI names; unset GRAVITY_INI")
     print(f"running on {kind} in {Path(package.__file__ or '').parent}")
     node = GravityNode()
+    settings = Settings(node.getStringParam, component_id)
     while (code := node.init(component_id)) != gravity.SUCCESS:
         if code == gravity.INVALID_PARAMETER:
             raise UserError(f"{INI} is malformed (see the line above); fix that line")
-        url = Settings(node, component_id).text("ServiceDirectoryURL")
-        log.warning("no Service Directory answers at %s (%s); retrying", url, INI)
+        log.warning("no Service Directory answers at %s (%s); retrying", settings.text("ServiceDirectoryURL"), INI)
         time.sleep(RETRY_PAUSE)
-    return node, Settings(node, component_id)
+    return node, settings
 
 
 def check(node: GravityNode, code: int, action: str) -> None:

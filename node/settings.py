@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from node.errors import UserError
 
@@ -32,18 +33,12 @@ DEFAULTS = {
 }
 
 
-class Parameters(Protocol):
-    """The part of GravityNode that reads parameters."""
-
-    def getStringParam(self, key: str, default_value: str, /) -> str:
-        """Return a parameter's text."""
-
-
 class Settings:
     """A component's parameters; a value that cannot be used raises UserError with file, line and key."""
 
-    def __init__(self, node: Parameters, component_id: str) -> None:
-        self._node = node
+    def __init__(self, get: Callable[[str, str], str], component_id: str) -> None:
+        """`get(key, default)` returns a parameter's text: a node's `getStringParam`."""
+        self._get = get
         self._component_id = component_id
 
     def text(self, key: str, other_than: str | None = None) -> str:
@@ -67,25 +62,26 @@ class Settings:
             return int(value)
         self._fail(key, f"a whole number, {at_least} or more")
 
-    def number(self, key: str, *, above: float = -math.inf, at_least: float = -math.inf) -> float:
+    def number(
+        self, key: str, *, above: float = -math.inf, at_least: float = -math.inf, wanted: str = "a number"
+    ) -> float:
         """Return a finite number greater than `above` and not below `at_least`."""
         value = self._float(key)
         if above < value < math.inf and value >= at_least:
             return value
         bounds = [f"above {above:g}"] * (above > -math.inf) + [f"{at_least:g} or more"] * (at_least > -math.inf)
-        self._fail(key, " ".join(["a number", *bounds]))
+        self._fail(key, " ".join([wanted, *bounds]))
 
     def number_or_auto(self, key: str, *, at_least: float) -> float | None:
         """Return a finite number that is not below `at_least`, or None if the setting is `auto`."""
-        if self._raw(key).lower() == "auto":
-            return None
-        value = self._float(key)
-        if at_least <= value < math.inf:
-            return value
-        self._fail(key, f"auto or a number, {at_least:g} or more")
+        return (
+            None
+            if self._raw(key).lower() == "auto"
+            else self.number(key, at_least=at_least, wanted="auto or a number")
+        )
 
     def _raw(self, key: str) -> str:
-        return self._node.getStringParam(key, DEFAULTS[key])
+        return self._get(key, DEFAULTS[key])
 
     def _float(self, key: str) -> float:
         try:

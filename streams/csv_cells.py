@@ -7,12 +7,13 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from itertools import chain
 
 from node.errors import UserError
 
 DELIMITERS = ",;\t|"
-LONGEST_LINE = 1 << 20  # characters; a file with longer lines is not a table and must not fill the memory
+LONGEST_LINE = 1 << 20  # characters; longer ones come in parts, which csv refuses, and do not fill the memory
 FLOAT32_MAX = 3.4028234663852886e38
 LATEST = 1e10  # seconds since 1970, in the year 2286; longer numbers are dates as digits, or in a finer unit
 FINER = {13: "milliseconds", 16: "microseconds", 19: "nanoseconds"}  # by the number of digits since 2001
@@ -23,37 +24,30 @@ def read(file: str, delimiter: str | None) -> Iterator[tuple[int, list[str]]]:
 
     `delimiter`: by default the most frequent one in the first line. Raises UserError if the file cannot be read on.
     """
-    lines = _lines(file)
-    blank, head = 0, next(lines, "")
-    while head and not head.strip():
-        blank, head = blank + 1, next(lines, "")
-    start = blank + 1
-    unquoted = re.sub('"[^"]*"', "", head)
-    likely = max(DELIMITERS, key=unquoted.count)
-    if delimiter and delimiter not in unquoted and likely in unquoted:
-        raise UserError(
-            f"{file}, line {start} has only one column with the delimiter {delimiter!r}; "
-            f"it seems to use {likely!r}: set --delimiter {likely!r}"
-        )
-    reader = csv.reader(chain([head], lines), delimiter=delimiter or likely, skipinitialspace=True, strict=True)
+    start = 1
     try:
-        for cells in reader:
-            if any(cells) or len(cells) > 1:
-                yield start, [cell.strip() for cell in cells]
-            start = blank + reader.line_num + 1
+        with open(file, encoding="utf-8-sig", errors="replace", newline="") as text:
+            lines = iter(partial(text.readline, LONGEST_LINE), "")
+            blank, head = next(((number, line) for number, line in enumerate(lines) if line.strip()), (0, ""))
+            start = blank + 1
+            unquoted = re.sub('"[^"]*"', "", head)
+            likely = max(DELIMITERS, key=unquoted.count)
+            if delimiter and delimiter not in unquoted and likely in unquoted:
+                raise UserError(
+                    f"{file}, line {start} has only one column with the delimiter {delimiter!r}; "
+                    f"it seems to use {likely!r}: set --delimiter {likely!r}"
+                )
+            reader = csv.reader(
+                chain([head], lines), delimiter=delimiter or likely, skipinitialspace=True, strict=True
+            )
+            for cells in reader:
+                if any(cells) or len(cells) > 1:
+                    yield start, [cell.strip() for cell in cells]
+                start = blank + reader.line_num + 1
     except csv.Error as error:
         raise UserError(
             f"{file}, line {start}: {error}; check the quotation marks there, one may be missing"
         ) from None
-
-
-def _lines(file: str) -> Iterator[str]:
-    try:
-        with open(file, encoding="utf-8-sig", errors="replace", newline="") as text:
-            while line := text.readline(LONGEST_LINE):
-                if len(line) == LONGEST_LINE:
-                    raise UserError(f"{file} has a line of {LONGEST_LINE} characters; is it a CSV file?")
-                yield line
     except OSError as error:
         raise UserError(f"cannot read {file} ({error.strerror}); check the name given to --csv") from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import textwrap
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from node.errors import UserError
@@ -101,20 +101,16 @@ class CsvFile:
         """Return the first rows, until each column has had a number; raise UserError if one has none."""
         ahead: list[Row | None] = []
         empty, usable = set(self.columns), 0
-        for row in self._parsed:
+        for row in islice(self._parsed, LOOK_AHEAD):
             ahead.append(row)
             if row and row.values:
                 usable += 1
                 empty.difference_update(row.values)
             if usable >= LEAST_ROWS and not empty:
                 return ahead
-            if len(ahead) == LOOK_AHEAD:
-                break
         first, last = self._rows[0], self._rows[0] + len(ahead) - 1
-        if not ahead:
-            raise UserError(f"{self._file} has no row {first} below its header; there is nothing to replay")
         if len(ahead) < LEAST_ROWS:
-            raise UserError(f"{self._file} has only one row to replay, row {first}; it needs at least {LEAST_ROWS}")
+            raise UserError(f"{self._file} has too few rows from row {first} on; a replay needs {LEAST_ROWS}")
         of_empty = (text for kind, text in self._complaints if kind in empty)
         raise UserError(
             f"{next(of_empty, self._complaints[0][1])}; too few usable values in rows {first}-{last}: fix them, or "

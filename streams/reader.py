@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
 
 from node.errors import UserError
 from node.progress import counted
 from node.settings import Settings
 
 from streams.points import END_TYPE, BadPoint, Point, decode, ended_streams
-from streams.samples import Sample, SampleAssembler
+from streams.samples import INTERPOLATED, LATE, MISSING, Sample, SampleAssembler
 from streams.tolerance import learn_tolerance
 
 from gravity import GravityDataProduct
@@ -26,6 +25,11 @@ ENOUGH = 0.9  # of the samples that training asks for
 MOST = 10_000  # data products taken at once, about: bounds how long the first of a backlog waits for the last
 SILENCE = 5.0  # seconds without a point until that is logged
 LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is logged
+LOSSES = {
+    MISSING: "dropped incomplete sample: missing %s",
+    INTERPOLATED: "interpolated missing value of %s",
+    LATE: "dropped duplicate or late value of %s",
+}
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +38,7 @@ class StreamReader:
     """Reads the points that a subscriber puts into a queue, in the thread that asks for them."""
 
     def __init__(
-        self,
-        queue: SimpleQueue[list[GravityDataProduct]],
-        *,
-        lateness: float,
-        max_gap: int,
-        tolerance: float | None,
+        self, queue: SimpleQueue[list[GravityDataProduct]], *, lateness: float, max_gap: int, tolerance: float | None
     ) -> None:
         """`lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
 
@@ -125,7 +124,7 @@ class StreamReader:
         assembler = SampleAssembler(streams, self._lateness, max_gap=self._max_gap, tolerance=self._tolerance or 0.0)
         known = frozenset(streams)
         looked_at, self._looked_at = self._looked_at, []
-        before = _Losses.of(assembler)
+        before = assembler.losses.copy()
         for points in chain(looked_at, self._points()):
             samples: list[Sample] = []
             for point in points:
@@ -133,9 +132,10 @@ class StreamReader:
                     samples += assembler.add(point)
                 else:
                     log.warning("ignored unknown stream %s", point.name)
-            if (now := _Losses.of(assembler)) != before:
-                now.log_since(before)
-                before = now
+            if assembler.losses != before:
+                for (kind, stream), count in (assembler.losses - before).items():
+                    log.warning(LOSSES[kind], stream, extra={"count": count})
+                before = assembler.losses.copy()
             if samples:
                 yield samples
         if samples := assembler.rest():
@@ -197,24 +197,3 @@ class StreamReader:
         elif learned:
             log.info("points up to %g ms apart make one sample (tolerance = auto)", learned / 1000)
         self._tolerance = (learned or 0) / 1e6
-
-
-class _Losses(NamedTuple):
-    """An assembler's counts so far."""
-
-    late: int
-    missing: dict[str, int]
-    interpolated: dict[str, int]
-
-    @classmethod
-    def of(cls, assembler: SampleAssembler) -> _Losses:
-        return cls(assembler.late, dict(assembler.missing), dict(assembler.filled))
-
-    def log_since(self, before: _Losses) -> None:
-        for stream in self.missing:
-            if count := self.missing[stream] - before.missing[stream]:
-                log.warning("dropped incomplete sample: missing %s", stream, extra={"count": count})
-            if count := self.interpolated[stream] - before.interpolated[stream]:
-                log.warning("interpolated missing value of %s", stream, extra={"count": count})
-        if count := self.late - before.late:
-            log.warning("dropped duplicate or late value", extra={"count": count})

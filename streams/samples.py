@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 import sys
 from bisect import bisect_left, insort
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, cast
 
 from streams.points import Point
 
+MISSING = "missing"  # in a sample that was dropped
+INTERPOLATED = "interpolated"
+LATE = "late"  # came after its sample was returned or dropped, or twice
 GAP_FACTOR = 1.5  # samples further apart than this many periods have a gap between them
 REMEMBERED = 21  # distances whose median is the period
 
@@ -90,9 +93,7 @@ class SampleAssembler:
         """
         self.streams = tuple(streams)
         self.dropped = 0  # incomplete samples; the very first one does not count
-        self.missing: dict[str, int] = dict.fromkeys(self.streams, 0)  # in dropped samples, by stream
-        self.filled: dict[str, int] = dict.fromkeys(self.streams, 0)  # points, by stream
-        self.late = 0  # points that came after their sample was returned or dropped
+        self.losses: Counter[tuple[str, str]] = Counter()  # points: (MISSING, INTERPOLATED or LATE, stream)
         self._columns = {name: column for column, name in enumerate(self.streams)}
         self._lateness = round(lateness * 1e6)
         self._tolerance = round(tolerance * 1e6)
@@ -115,12 +116,12 @@ class SampleAssembler:
         time = point.timestamp
         if time not in self._pending:
             if time <= self._done + self._tolerance and self._done >= 0 and not self._clock_went_back(time):
-                self.late += 1
+                self.losses[LATE, point.name] += 1
                 return []
             time = self._near(time, column)
         values = self._pending.get(time) or self._open(time)
         if values[column] is not None:
-            self.late += 1
+            self.losses[LATE, point.name] += 1
             return []
         values[column] = point.value
         insort(self._waiting[column], (time, point.value))
@@ -171,8 +172,9 @@ class SampleAssembler:
             elif self._done >= 0:  # the very first sample may be half, if somebody subscribes between its points
                 self.dropped += 1
                 self._gap = self._last is not None
-                for name, value in zip(self.streams, filled, strict=True):
-                    self.missing[name] += value is None
+                self.losses.update(
+                    (MISSING, s) for s, value in zip(self.streams, filled, strict=True) if value is None
+                )
             for column, value in enumerate(values):
                 if value is not None:
                     self._rhythms[column].add(time)
@@ -205,7 +207,7 @@ class SampleAssembler:
                         p for p, q in ((before[0], before[-1]), (after[-1], after[0])) if 0 < abs(p[0] - q[0]) <= near
                     ]
                     values[column] = _through([before[-1], after[0], *outer], time)
-                    self.filled[self.streams[column]] += 1
+                    self.losses[INTERPOLATED, self.streams[column]] += 1
         return values
 
     def _open_lost(self, time: int) -> bool:

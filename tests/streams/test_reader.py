@@ -157,7 +157,7 @@ def test_trouble_is_logged(caplog: pytest.LogCaptureFixture):
         "ignored a message that is not a DataPointPB",
         "ignored unknown stream c",
         "dropped incomplete sample: missing b",
-        "dropped duplicate or late value",
+        "dropped duplicate or late value of b",
     ]
 
 

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from streams.points import Point
-from streams.samples import Sample, SampleAssembler
+from streams.samples import INTERPOLATED, LATE, MISSING, Sample, SampleAssembler
 
 STEP = 100_000  # microseconds between two samples
 
@@ -50,7 +50,7 @@ def test_a_lost_point_costs_its_sample_and_shifts_nothing(lost: int):
     if lost < 2:
         assert assembler.dropped == 0, "who subscribes between two points has lost nothing"
     else:
-        assert assembler.dropped == 1 and assembler.missing == {"sin": 1 - lost % 2, "cos": lost % 2}
+        assert assembler.dropped == 1 and assembler.losses == {(MISSING, ("sin", "cos")[lost % 2]): 1}
 
 
 def test_samples_after_a_lost_point_wait_no_longer_than_the_lateness():
@@ -84,11 +84,10 @@ def test_lost_points_are_filled_in_up_to_the_largest_gap(max_gap: int, lost: int
     samples, assembler = assemble(arriving, max_gap=max_gap)
     if lost <= max_gap:
         assert [number(s) for s in samples] == list(range(60)) and not flagged(samples)
-        assert assembler.filled == {"sin": lost, "cos": 0} and assembler.dropped == 0
+        assert assembler.losses == {(INTERPOLATED, "sin"): lost} and assembler.dropped == 0
     else:
         assert [number(s) for s in samples] == [n for n in range(60) if not 20 <= n < 20 + lost]
-        assert flagged(samples) == [20 + lost] and assembler.filled["sin"] == 0
-        assert assembler.missing == {"sin": lost, "cos": 0}
+        assert flagged(samples) == [20 + lost] and assembler.losses == {(MISSING, "sin"): lost}
 
 
 @pytest.mark.parametrize("lost", [1, 2, 3])
@@ -97,9 +96,13 @@ def test_samples_of_which_nothing_arrives_are_filled_in_likewise(lost: int):
     samples, assembler = assemble(arriving, max_gap=2)
     if lost <= 2:
         assert [number(s) for s in samples] == list(range(60)) and not flagged(samples)
-        assert assembler.filled == {"sin": lost, "cos": lost}
+        assert assembler.losses == {(INTERPOLATED, "sin"): lost, (INTERPOLATED, "cos"): lost}
     else:
-        assert len(samples) == 57 and flagged(samples) == [23] and not any(assembler.filled.values())
+        assert (
+            len(samples) == 57
+            and flagged(samples) == [23]
+            and not any(kind == INTERPOLATED for kind, _ in assembler.losses)
+        )
 
 
 def test_nothing_is_filled_in_across_a_gap_made_of_several_losses():
@@ -122,7 +125,7 @@ def test_a_point_that_is_merely_late_is_not_filled_in():
     late = arriving.pop(40)
     arriving.insert(55, late)  # 0.7 s later
     samples, assembler = assemble(arriving, max_gap=2)
-    assert samples == assemble(points(range(60)))[0] and not any(assembler.filled.values())
+    assert samples == assemble(points(range(60)))[0] and not any(kind == INTERPOLATED for kind, _ in assembler.losses)
 
 
 def test_what_is_filled_in_follows_the_curve_of_its_neighbours():
@@ -150,7 +153,7 @@ def test_losses_at_random_shift_nothing_and_leave_few_gaps(seed: int):
     assert len({number(s) for s in samples}) == len(samples) > 2950
     distances = [b.timestamp - a.timestamp for a, b in itertools.pairwise(samples)]
     assert len(flagged(samples)) == sum(distance > STEP for distance in distances) < 20
-    assert assembler.filled["sin"] > 100 and assembler.filled["cos"] > 100
+    assert assembler.losses[INTERPOLATED, "sin"] > 100 and assembler.losses[INTERPOLATED, "cos"] > 100
 
 
 @pytest.mark.parametrize("every", [2, 3, 7])
@@ -158,7 +161,7 @@ def test_a_slower_stream_is_filled_in_to_the_rate_of_the_faster(every: int):
     arriving = [p for p in points(range(300)) if p.name == "sin" or p.timestamp // STEP % every == 0]
     samples, assembler = assemble(arriving)
     assert all(number(s) for s in samples) and len(samples) > 270 and not flagged(samples[2:])
-    assert assembler.filled["sin"] == 0
+    assert assembler.losses[INTERPOLATED, "sin"] == 0
 
 
 def test_points_within_the_tolerance_are_of_one_sample():
@@ -205,7 +208,7 @@ def test_a_late_and_a_repeated_point_are_counted_and_dropped():
     arriving = points(range(10))
     waiting = Point("sin", 11 * STEP, 7.0)
     _, assembler = assemble([*arriving, arriving[0], arriving[-1], waiting, waiting._replace(value=8.0)])
-    assert assembler.late == 3
+    assert assembler.losses.total() == 3 and {kind for kind, _ in assembler.losses} == {LATE}
     assert [s.values[0] for s in assembler.add(Point("cos", 11 * STEP, 0.0))] == [7.0]
 
 
@@ -227,7 +230,7 @@ def test_a_stream_that_stops_is_told_apart():
     arriving = [p for p in points(range(100)) if p.name == "sin" or p.timestamp < 50 * STEP]
     samples, assembler = assemble(arriving)
     assert len(samples) == 49
-    assert assembler.missing["sin"] == 0 and assembler.missing["cos"] == assembler.dropped > 30
+    assert assembler.losses[MISSING, "sin"] == 0 and assembler.losses[MISSING, "cos"] == assembler.dropped > 30
 
 
 def test_an_unknown_stream_is_an_error_of_the_caller():
