@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,11 +76,12 @@ def network() -> Iterator[Network]:
 @pytest.mark.parametrize(
     "mix", [Mix("ours", "ours", "ours"), Mix("real", "ours", "real"), Mix("ours", "real", "ours")], ids=str
 )
-def test_train_and_detect(tmp_path: Path, network: Network, mix: Mix):
+@pytest.mark.parametrize("run", [Example.train_and_detect, Example.replay])
+def test_on_three_hosts(tmp_path: Path, network: Network, mix: Mix, run: Callable[[Example], None]):
     if "real" in str(mix):
         real()
     example = Example(tmp_path, mix, HOSTS["directory"], network.on)
     try:
-        example.train_and_detect()
+        run(example)
     finally:
         example.close()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +64,17 @@ class Example:
         self.node("publisher", "DataPublisher.py", "100").prints("the anomaly starts at sample 100", PATIENCE)
         detector.prints(HIGH, PATIENCE)
         assert directory.process.poll() is None
+
+    def replay(self) -> None:
+        """Train on a file with fewer rows than asked for, so that only the message that the data end can end it."""
+        self.run("directory", *self._mix.of("directory").directory)
+        rows = (f"{math.sin(0.05 * n)},{math.cos(0.05 * n)}\n" for n in range(290))
+        (self._folders["publisher"].path / "own.csv").write_text("a,b\n" + "".join(rows))
+        trainer = self.node("subscriber", "AnomalyDetector.py", "train", folder="training")
+        publisher = self.node("publisher", "DataPublisher.py", "--csv", "own.csv", "--rate", "250")
+        assert publisher.wait(PATIENCE) == 0, publisher.errors
+        assert trainer.wait(PATIENCE) == 0, trainer.errors
+        assert any(re.search(r"the data ended after \d+ samples, which is enough", line) for line in trainer.lines)
 
     def close(self) -> None:
         """Kill what is left."""
