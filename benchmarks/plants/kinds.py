@@ -2,7 +2,8 @@
 
 A kind is a function of the number of streams and of a generator that draws the structure: gains, delays, periods.
 It returns a `Structure`, whose `simulate` makes any number of samples without noise, each run from a start of its
-own. All that moves is kept within a range that 5,000 samples cover, so that one run is like another.
+own. All that moves is kept within a range that 5,000 samples cover, so that one run is like another; rhythms, too, differ
+so much that they meet in every phase.
 """
 
 from __future__ import annotations
@@ -41,13 +42,15 @@ def setpoints(n_streams: int, structure: Random) -> Structure:
     loop = np.cumsum([r == "set" for r in role]) - 1
     lag, delay = structure.uniform(2, 10, n_streams), structure.integers(2, 9, n_streams)
     gain = structure.uniform(0.7, 1.3, n_streams) * structure.choice([-1, 1], n_streams)
-    period, phase = structure.uniform(80, 300, n_streams), structure.uniform(0, 2 * np.pi, n_streams)
-    pair = [1000 + (j if role[j - 1] != "sine" or j % len(roles) == 4 else j - 1) for j in range(n_streams)]
-    period = np.array([period[pair[j] - 1000] if role[j] == "sine" else 0 for j in range(n_streams)])
+    phase = structure.uniform(0, 2 * np.pi, n_streams)
+    sines = [j for j in range(n_streams) if role[j] == "sine"]
+    pair, period = np.zeros(n_streams, int), np.zeros(n_streams)
+    pair[sines] = np.arange(len(sines)) // 2
+    period[sines] = _periods(80, 300, len(sines) // 2, structure)[pair[sines]]
 
     def simulate(count: int, random: Random) -> Array:
         n = count + BEFORE
-        starts = {p: random.uniform(0, 2 * np.pi) for p in pair}
+        starts = random.uniform(0, 2 * np.pi, n_streams)
         streams = np.empty((n, n_streams))
         for j, what in enumerate(role):
             if what == "set":
@@ -63,7 +66,7 @@ def setpoints(n_streams: int, structure: Random) -> Structure:
                 streams[:, j] = np.tanh(2 * last) if what == "tanh" else np.square(last)
         return streams[BEFORE:]
 
-    groups = tuple(pair[j] if what == "sine" else int(loop[j]) for j, what in enumerate(role))
+    groups = tuple(int(-1 - pair[j] if what == "sine" else loop[j]) for j, what in enumerate(role))
     commands = tuple(j for j, what in enumerate(role) if what == "set")
     return Structure(simulate, groups, tuple(period), commands)
 
@@ -71,7 +74,7 @@ def setpoints(n_streams: int, structure: Random) -> Structure:
 def oscillators(n_streams: int, structure: Random) -> Structure:
     """Oscillations whose amplitude and phase wander, each seen by several streams at phases of their own."""
     n_modes = max(1, n_streams // 3)
-    period = structure.uniform(20, 120, n_modes)
+    period = _periods(20, 120, n_modes, structure)
     phase = structure.uniform(0, 2 * np.pi, (n_modes, n_streams))
     amplitude = np.zeros((n_modes, n_streams))
     for j in range(n_streams):
@@ -167,8 +170,16 @@ def lagged(values: Array, lag: Array | float) -> Array:
 
 
 def _levels(count: int, random: Random) -> Array:
-    holds = (30 + random.exponential(90, 2 + count // 30)).astype(int)
-    return np.repeat(random.uniform(-1, 1, len(holds)), holds)[:count]
+    """Hold levels for 30 samples or more; each round of ten has one from every tenth of the range."""
+    holds = (30 + random.exponential(90, 10 * (1 + count // 300))).astype(int)
+    tenths = np.concatenate([random.permutation(10) for _ in range(len(holds) // 10)])
+    return np.repeat((tenths + random.random(len(holds))) / 5 - 1, holds)[:count]
+
+
+def _periods(shortest: float, longest: float, count: int, structure: Random) -> Array:
+    """Draw periods whose frequencies are spread over the range, in random order."""
+    part = (structure.permutation(count) + structure.uniform(0.25, 0.75, count)) / max(1, count)
+    return np.asarray(1 / (1 / longest + part * (1 / shortest - 1 / longest)))
 
 
 def _shifted(values: Array, by: int) -> Array:
