@@ -2,8 +2,8 @@
 
 A kind is a function of the number of streams and of a generator that draws the structure: gains, delays, periods.
 It returns a `Structure`, whose `simulate` makes any number of samples without noise, each run from a start of its
-own. All that moves is kept within a range that 5,000 samples cover, so that one run is like another; rhythms, too, differ
-so much that they meet in every phase.
+own. All that moves is kept within a range that 5,000 samples cover, so that one run is like another; rhythms, too,
+differ so much that they meet in every phase.
 """
 
 from __future__ import annotations
