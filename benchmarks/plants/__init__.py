@@ -1,0 +1,1 @@
+"""Synthetic plants with faults in them, and how soon detectors find these."""

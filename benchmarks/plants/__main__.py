@@ -1,0 +1,58 @@
+"""Faults in synthetic plants, found by the detector and by simple methods: `python -m benchmarks.plants`.
+
+Plants of five kinds (`kinds`), 2 to 64 streams, with white or AR(1) noise, every third with 1 % of its points lost.
+Every contender is trained on the same 5,000 samples of a plant, judges the same calm run and the same faults
+(`faults`), at stride 1, and smooths what it finds as the detector does. The detector's threshold is the shipped one,
+from training alone. The simple methods get a better one than they could have learned: the highest level of the calm
+run itself, so that none has a false alarm there; `detector, level` is the detector at that level.
+
+A cell holds the share found, and the median delay in samples, over all faults: what is never found counts as later
+than all else. `best simple` is the simple method that finds most, of several the soonest.
+
+Needs what benchmarks/requirements.txt holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from benchmarks.plants import table as tables
+from benchmarks.plants.kinds import KINDS
+from benchmarks.plants.measure import measure
+from benchmarks.plants.plant import Plant
+from benchmarks.report import Row, describe, table, write_json
+
+FULL = (10, 50_000, 6)  # plants of a kind, calm samples, faults of each kind in a plant
+QUICK = (2, 5_000, 2)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, print the tables, write JSON and the picture if asked."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.plants", description="Faults in synthetic plants.")
+    parser.add_argument("--quick", action="store_true", help="two small plants of each kind")
+    parser.add_argument("--kinds", default="", help="only kinds whose name contains this")
+    parser.add_argument("--json", metavar="FILE", help="write the result there, too")
+    parser.add_argument("--plot", metavar="FILE", help="draw the table of all plants (PNG, SVG, PDF)")
+    given = parser.parse_args(arguments)
+    n_plants, calm, times = QUICK if given.quick else FULL
+    result: dict[str, object] = {"machine": describe("tensorflow", "keras", "numpy", "pyod", "scikit-learn")}
+    rows: list[Row] = []
+    for kind in KINDS:
+        if given.kinds in kind:
+            for number in range(n_plants):
+                rows += measure(Plant(kind, number), calm, times)
+                if given.json:
+                    write_json(given.json, result | {"rows": rows})
+            of_kind = [row for row in rows if kind in str(row["plant"])]
+            print(table(f"{kind}, {n_plants} plants", tables.table_rows(of_kind)), flush=True)
+    title = f"{len(rows) // len({row['contender'] for row in rows})} plants, {calm:,} calm samples each"
+    print(table(f"all: {title}", tables.table_rows(rows)))
+    if given.json:
+        write_json(given.json, result | {"rows": rows, "table": tables.table_rows(rows)})
+    if given.plot:
+        tables.plot(rows, given.plot, f"{title}: share found / median delay in samples")
+
+
+if __name__ == "__main__":
+    main()
