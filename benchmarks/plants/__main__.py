@@ -1,15 +1,15 @@
-"""Faults in synthetic plants, found by the detector and by simple methods: `python -m benchmarks.plants`.
+"""Compares the detector with simple methods on faults in synthetic plants: `python -m benchmarks.plants`.
 
 Plants of five kinds (`kinds`), 2 to 64 streams, with white or AR(1) noise, every third with 1 % of its points lost.
-Every contender is trained on the same 5,000 samples of a plant, judges the same calm run and the same faults
-(`faults`), at stride 1, and smooths what it finds as the detector does. The detector's threshold is the shipped one,
-from training alone. The simple methods get a better one than they could have learned: the highest level of the calm
-run itself, so that none has a false alarm there; `detector, level` is the detector at that level.
+Every contender is trained on the same 5,000 samples of a plant and judges the same calm run and the same faults
+(`faults`), at stride 1, with the detector's smoothing. The detector uses its shipped threshold, learned from training
+alone. The simple methods get a better one than they could have learned: their highest level in the calm run itself, so
+that none has a false alarm there; `detector, level` is the detector with such a threshold.
 
-A cell holds the share found, and the median delay in samples, over all faults: what is never found counts as later
-than all else. `best simple` is the simple method that finds most, of several the soonest.
+A cell holds the share of faults found and the median delay in samples over all faults, where a fault that is not found
+counts as infinitely late. `best simple` is the simple method that finds most faults, of several the fastest.
 
-Needs what benchmarks/requirements.txt holds.
+Requires the packages in benchmarks/requirements.txt.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The detector and the simple methods beside it: trained on a plant's samples, they give a level for later ones.
+"""The detector and simple methods: trained on a plant's samples, they return a level for later ones.
 
-The simple methods are those that textbooks on process monitoring name first: principal components of the window
+The simple methods are the standard ones of process monitoring: principal components of the window
 with their squared prediction error (SPE, or Q) and Hotelling's T² (Jackson and Mudholkar, 1979), each stream
 predicted from the others by ridge regression (Hoerl and Kennard, 1970), a check for flat lines, and two general
 outlier detectors from PyOD on single samples: ECOD (Li et al., 2022) and the isolation forest (Liu, Ting and Zhou,
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from anomaly.alarm import MARGIN, SMOOTHING
+from anomaly.alarm import SMOOTHING
 from benchmarks import contenders
 from benchmarks.plants.kinds import Array
 
@@ -56,7 +56,7 @@ def _chunked(function: Levels, samples: Array) -> Array:
 def detector(training: Array, seed: int) -> tuple[Levels, float]:
     """Train the detector as AnomalyDetector.py does; return its levels, relative to its threshold."""
     trained = contenders.autoencoder(windows(training), seed)
-    threshold = MARGIN * trained.normal.highest[0]
+    threshold = contenders.MARGIN * trained.normal.highest[0]
 
     def levels(samples: Array) -> Array:
         scores = _chunked(lambda part: trained.normal.scores(trained.errors(windows(part))), samples)
@@ -90,7 +90,7 @@ def simple(training: Array, seed: int) -> Iterator[tuple[str, Levels]]:
     yield "PCA SPE", smooth(lambda samples: np.square(flat(samples) @ rest).sum(axis=1))
     yield "PCA T²", smooth(lambda samples: np.square(flat(samples) @ code).sum(axis=1))
 
-    # Of the inverse covariance the part for one stream gives its regression on all the others.
+    # The part of the inverse covariance for one stream gives its regression on all the others.
     inverse = np.linalg.inv(covariance + RIDGE * np.eye(len(covariance)))
     of = np.arange(N_STEPS * n_streams).reshape(N_STEPS, n_streams).T  # a stream's columns in a flat window
     residual = np.concatenate([inverse[:, c] @ np.linalg.inv(inverse[np.ix_(c, c)]) for c in of], axis=1)

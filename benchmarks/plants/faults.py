@@ -1,8 +1,8 @@
-"""What goes wrong in a plant: each fault befalls one sensor, or exchanges two.
+"""Faults: each affects one sensor of a plant, or swaps two.
 
-A fault is only put where it can be seen in principle: in a stream that is measured with noise, and, where it changes
-what streams have to do with each other, in one that moves together with others. How large it is follows from what
-is usual of the stream: its spread σ without noise, its noise, and how fast it moves.
+A fault is only put where it can be detected in principle: in a stream that is measured with noise and, if it changes
+the relation between streams, in one that moves together with others. Its size follows from the stream's normal
+behaviour: its spread σ without noise, its noise, and how fast it moves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LEAST = 0.5
 
 
 class Fault(NamedTuple):
-    """`change(run, plant, columns, start, random)` returns the samples with it; `columns(plant)` where it may be."""
+    """`change(run, plant, columns, start, random)` returns the samples with it; `columns(plant)` the streams that may have it."""
 
     name: str
     change: Callable[[Run, Plant, tuple[int, ...], int, Random], Array]

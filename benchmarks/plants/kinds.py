@@ -1,4 +1,4 @@
-"""What the streams of a plant do when all is well: five kinds of plants, each with a structure drawn at random.
+"""Five kinds of plants without faults, each with a structure drawn at random.
 
 A kind is a function of the number of streams and of a generator that draws the structure: gains, delays, periods.
 It returns a `Structure`, whose `simulate` makes any number of samples without noise, each run from a start of its
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Random = np.random.Generator
-BEFORE = 500  # samples that nobody sees: after them the start no longer matters
+BEFORE = 500  # samples that are cut off, so that the start no longer matters
 
 
 class Structure(NamedTuple):
     """A plant without noise.
 
-    `simulate(count, random)` returns float64 of shape (count, n_streams). `groups` tells for each stream which
-    others move with it (those of the same number); `periods` its main period in samples, 0 if it has none;
+    `simulate(count, random)` returns float64 of shape (count, n_streams). `groups` has a number for each stream;
+    streams of the same number move together; `periods` its main period in samples, 0 if it has none;
     `commands` the streams that are set rather than measured.
     """
 
@@ -38,7 +38,7 @@ def setpoints(n_streams: int, structure: Random) -> Structure:
     roles = ("set", "follow", "tanh", "square", "sine", "sine", "follow", "set", "follow", "sum")
     role = [roles[j % len(roles)] for j in range(n_streams)]
     if role[-1] == "set" or role.count("sine") % 2:
-        role[-1] = "follow"  # none is left without a partner
+        role[-1] = "follow"  # so that every stream has a partner
     loop = np.cumsum([r == "set" for r in role]) - 1
     lag, delay = structure.uniform(2, 10, n_streams), structure.integers(2, 9, n_streams)
     gain = structure.uniform(0.7, 1.3, n_streams) * structure.choice([-1, 1], n_streams)
@@ -145,7 +145,7 @@ def daily(n_streams: int, structure: Random) -> Structure:
     harmonic = structure.uniform(0.1, 0.4, n_streams)
     slope = structure.uniform(0.3, 0.8, n_streams) * structure.choice([-1, 1], n_streams)
     weight = structure.uniform(0.3, 0.8, n_streams)
-    slope *= n_streams >= 4  # two streams could not tell what is the day, the trend and the weather
+    slope *= n_streams >= 4  # two streams cannot distinguish day, trend and weather
     weight *= n_streams >= 6
 
     def simulate(count: int, random: Random) -> Array:
@@ -160,7 +160,7 @@ def daily(n_streams: int, structure: Random) -> Structure:
 
 
 def lagged(values: Array, lag: Array | float) -> Array:
-    """Return `values`, along axis 0, behind first-order lags of `lag` samples, as a tank or an oven has them."""
+    """Return `values`, along axis 0, behind first-order lags of `lag` samples, like those of a tank or an oven."""
     weight, state = 1 / (1 + np.asarray(lag)), values[0]
     result = np.empty_like(values)
     for step, value in enumerate(values):

@@ -1,4 +1,4 @@
-"""What the contenders find in one plant, and when."""
+"""Measures which faults the contenders find in one plant, and when."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def alarms(levels: Array, threshold: float) -> Array:
 
 
 def measure(plant: Plant, calm: int, times: int) -> Iterator[Row]:
-    """Train all contenders on a run of `plant`; yield a row for each with what it finds of `times` faults of a kind.
+    """Train all contenders on a run of `plant`; yield a row for each, with `times` faults of each kind.
 
     `delays`: for each fault, for each time, the number of samples with the fault until the alarm, None if none begins
     while it lasts. `false`: alarms in `calm` samples. `over`: their highest level ÷ the highest in training.

@@ -1,4 +1,4 @@
-"""A plant as its sensors show it: in their units, with noise, with points lost."""
+"""A plant as seen by its sensors: in their units, with noise and lost points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.plants.kinds import KINDS, Array, Random
 
 SIZES = (2, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # streams of the plants of a kind
-REFERENCE = 20_000  # samples that tell what is usual of a plant
+REFERENCE = 20_000  # samples that define the normal behaviour of a plant
 LOST = 0.01  # of the points, in every third plant
 
 
@@ -24,7 +24,7 @@ class Plant:
     """Number `number` of a kind, the same each time.
 
     Its streams have scales and offsets over several decades. The noise has 3 to 15 % of a stream's spread; it is
-    white in plants of even number, else AR(1) with a coefficient of 0.5 to 0.9. From eight streams on, set-points
+    white in plants of even number, otherwise AR(1) with a coefficient of 0.5 to 0.9. From eight streams on, set-points
     have none. `mean`, `spread` (standard deviation without noise) and `noise_spread` have the shape (n_streams,);
     `usual` is a run of REFERENCE samples.
     """
@@ -47,7 +47,7 @@ class Plant:
         self.noise_spread = self._noise * self._scale
 
     def run(self, count: int, random: Random) -> Run:
-        """Return `count` samples in which all is well."""
+        """Return `count` samples without a fault."""
         signal = self.structure.simulate(count, random)
         innovations = random.normal(size=(count, self.n_streams))
         innovations[1:] *= np.sqrt(1 - self._memory**2)
@@ -56,10 +56,10 @@ class Plant:
         return Run(self._offset + self._scale * signal, self._scale * self._noise * noise)
 
     def received(self, samples: Array, random: Random) -> Array:
-        """Return `samples` as they are after points were lost and filled in, as anomaly.samples fills them in.
+        """Return `samples` with lost points interpolated as streams.samples does.
 
-        A lost point is replaced by the cubic through two neighbours on either side, or, if one of these is lost,
-        too, on the line between the nearest.
+        A lost point is replaced by the cubic through two neighbours on either side or, if one of these is lost too, by
+        the line between the nearest.
         """
         lost = random.random(samples.shape) < self.lost
         lost[:2] = lost[-2:] = False

@@ -1,4 +1,4 @@
-"""The figures of all plants as tables, and as a picture."""
+"""The results for all plants as tables and as a picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.report import Row
 
 NEVER = float("inf")
 DETECTOR = "detector"
-BESIDE = ("detector, level",)  # no simple method
+BESIDE = ("detector, level",)  # not a simple method either
 
 
 def delays(rows: Iterable[Row], contender: str, fault: str) -> list[float]:
@@ -64,7 +64,8 @@ def plot(rows: Sequence[Row], path: str, title: str) -> None:
     axis.imshow([[share for share, _ in line] for line in figures], cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
     for y, line in enumerate(figures):
         for x, (share, delay) in enumerate(line):
-            axis.text(x, y, _cell(share, delay), ha="center", va="center", fontsize=8)
+            colour = "white" if share > 0.6 else "black"
+            axis.text(x, y, _cell(share, delay), ha="center", va="center", fontsize=8, color=colour)
     axis.set_xticks(range(len(names)), names, rotation=30, ha="left")
     axis.xaxis.tick_top()
     axis.set_yticks(range(len(faults)), faults)
