@@ -1,6 +1,7 @@
 """All benchmarks, one after the other: `python -m benchmarks [--quick] [--json FILE]`.
 
-benchmarks.skab is left out: it needs a folder with recordings.
+It leaves out benchmarks.skab, which needs a folder with recordings, and benchmarks.plants, which requires more
+packages.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 Plants of five kinds (`kinds`), 2 to 64 streams, with white or AR(1) noise, every third with 1 % of its points lost.
 Every contender is trained on the same 5,000 samples of a plant and judges the same calm run and the same faults
-(`faults`), at stride 1, with the detector's smoothing. The detector uses its shipped threshold, learned from training
-alone. The simple methods get a better one than they could have learned: their highest level in the calm run itself, so
-that none has a false alarm there; `detector, level` is the detector with such a threshold.
+(`faults`), at stride 1, with the detector's smoothing. The detector uses its shipped threshold, learned from
+training alone. The simple methods get a better one than they could have learned: their highest level in the calm run
+itself, so that none has a false alarm there; `detector, level` is the detector with such a threshold.
 
-A cell holds the share of faults found and the median delay in samples over all faults, where a fault that is not found
-counts as infinitely late. `best simple` is the simple method that finds most faults, of several the fastest.
+A cell holds the share of faults found and the median delay in samples over all faults; one that is not found counts
+as infinitely late. `best simple` is the simple method that finds most faults, of several the fastest.
 
 Requires the packages in benchmarks/requirements.txt.
 """

@@ -28,7 +28,10 @@ LEAST = 0.5
 
 
 class Fault(NamedTuple):
-    """`change(run, plant, columns, start, random)` returns the samples with it; `columns(plant)` the streams that may have it."""
+    """`change(run, plant, columns, start, random)` returns the samples with the fault in `columns`.
+
+    `columns(plant)` returns the choices of streams that may have it; `length` is in samples.
+    """
 
     name: str
     change: Callable[[Run, Plant, tuple[int, ...], int, Random], Array]

@@ -24,8 +24,8 @@ class Plant:
     """Number `number` of a kind, the same each time.
 
     Its streams have scales and offsets over several decades. The noise has 3 to 15 % of a stream's spread; it is
-    white in plants of even number, otherwise AR(1) with a coefficient of 0.5 to 0.9. From eight streams on, set-points
-    have none. `mean`, `spread` (standard deviation without noise) and `noise_spread` have the shape (n_streams,);
+    white in plants of even number, otherwise AR(1) with a coefficient of 0.5 to 0.9. In plants of eight or more
+    streams, set-points have none. `mean`, `spread` (standard deviation without noise) and `noise_spread` have the shape (n_streams,);
     `usual` is a run of REFERENCE samples.
     """
 
@@ -58,8 +58,8 @@ class Plant:
     def received(self, samples: Array, random: Random) -> Array:
         """Return `samples` with lost points interpolated as streams.samples does.
 
-        A lost point is replaced by the cubic through two neighbours on either side or, if one of these is lost too, by
-        the line between the nearest.
+        A lost point is replaced by the cubic through two neighbours on either side or, if one of these is lost too,
+        by the line between the nearest.
         """
         lost = random.random(samples.shape) < self.lost
         lost[:2] = lost[-2:] = False
