@@ -25,8 +25,8 @@ class Plant:
 
     Its streams have scales and offsets over several decades. The noise has 3 to 15 % of a stream's spread; it is
     white in plants of even number, otherwise AR(1) with a coefficient of 0.5 to 0.9. In plants of eight or more
-    streams, set-points have none. `mean`, `spread` (standard deviation without noise) and `noise_spread` have the shape (n_streams,);
-    `usual` is a run of REFERENCE samples.
+    streams, set-points have none. `mean`, `spread` (standard deviation without noise) and `noise_spread` have the
+    shape (n_streams,); `usual` is a run of REFERENCE samples.
     """
 
     def __init__(self, kind: str, number: int) -> None:
