@@ -5,7 +5,7 @@ from __future__ import annotations
 from google.protobuf.message import DecodeError, Message
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .protocol.wire import MalformedFrame, copy_of, decode_data_product, encode, fill
+from .protocol.envelope import MalformedFrame, copy_of, decode_data_product, encode, fill
 
 _new = object.__new__
 

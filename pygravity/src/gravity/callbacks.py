@@ -15,10 +15,10 @@ from collections.abc import Iterable
 
 from .GravityDataProduct import GravityDataProduct
 from .log import library_log
-from .ownership import Owned
+from .swig import SwigObject
 
 
-class GravitySubscriber(Owned):
+class GravitySubscriber(SwigObject):
     """Receives data products."""
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
@@ -38,7 +38,7 @@ class GravitySubscriber(Owned):
             logging.exception("Exception caught calling client subscriptionFilled")
 
 
-class GravityRequestor(Owned):
+class GravityRequestor(SwigObject):
     """Receives the answers to asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
@@ -56,7 +56,7 @@ class GravityRequestor(Owned):
         library_log.warning("the request %r to %s has timed out", requestID, serviceID)
 
 
-class GravityServiceProvider(Owned):
+class GravityServiceProvider(SwigObject):
     """Answers the requests to a service."""
 
     def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
@@ -68,7 +68,7 @@ class GravityServiceProvider(Owned):
         return self.request(serviceID, GravityDataProduct(data=dataProduct)).serializeToString()
 
 
-class GravityHeartbeatListener(Owned):
+class GravityHeartbeatListener(SwigObject):
     """Hears whether another component is alive. All times are in microseconds."""
 
     def MissedHeartbeat(

@@ -22,7 +22,8 @@ from .callbacks import GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .node import GravityNode
 from .protocol.config import ConfigError
-from .protocol.wire import DIRECTORY_SERVICE, PROTOBUF_PROTOCOL
+from .protocol.envelope import PROTOBUF_PROTOCOL
+from .protocol.names import DIRECTORY_SERVICE
 from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 COMPONENT_ID = "GravityCommand"

@@ -23,32 +23,25 @@ from .callbacks import (
 from .GravityDataProduct import GravityDataProduct, envelope_of
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
-from .ownership import Owned
-from .protocol import codes, wire
+from .protocol import codes
 from .protocol.config import Parameters
-from .roles.core import Core
+from .protocol.envelope import decode_data_product
+from .protocol.names import HEARTBEAT_SUFFIX, RESERVED
+from .roles.running_node import RunningNode
 from .roles.subscriber import Key
+from .swig import SwigObject
 
 T = TypeVar("T")
 
 _END_WAIT = 1.0  # seconds that whoever drops a node waits until its sockets are closed
 
-_RESERVED = {
-    wire.REGISTERED_PUBLISHERS,
-    wire.DOMAIN_DETAILS,
-    wire.DOMAIN_UPDATE,
-    wire.DIRECTORY_SERVICE,
-    wire.METRICS_PRODUCT,
-    wire.SETTINGS_PRODUCT,
-    wire.LOG_PRODUCT,
-}
 _CODE_NAMES: Mapping[int, str] = MappingProxyType(
     {0: "SUCCESS"}
     | {value: name for name, value in vars(codes).items() if isinstance(value, int) and -14 <= value < 0}
 )
 
 
-class GravityNode(Owned):
+class GravityNode(SwigObject):
     """One component of a Gravity system: it finds the others through the Service Directory.
 
     Methods that return an int return one of `gravity`'s codes: SUCCESS (0) if all is well, NOT_INITIALIZED
@@ -65,7 +58,7 @@ class GravityNode(Owned):
         self._component_id = ""
         self._parameters = Parameters()
         self._ini = Path(ini or environ.get("GRAVITY_INI") or "Gravity.ini")
-        self._core: Core | None = None
+        self._running: RunningNode | None = None
         self._held: dict[tuple[int, str, str], tuple[GravitySubscriber, set[str]]] = {}
         self._lock = threading.RLock()
         if componentID is not None:
@@ -90,22 +83,22 @@ class GravityNode(Owned):
         INVALID_PARAMETER if the configuration is malformed; the last two say more on standard error.
         """
         with self._lock:
-            if self._core is None:
+            if self._running is None:
                 try:
-                    self._core = self._configure(componentID)
+                    self._running = self._configure(componentID)
                 except (ValueError, TransportError) as error:
                     print(f"Gravity: {error}", file=sys.stderr)
                     malformed = isinstance(error, ValueError)
                     return codes.INVALID_PARAMETER if malformed else codes.NO_SERVICE_DIRECTORY
-            return self._core.join()
+            return self._running.join()
 
     def close(self) -> None:
         """Withdraw what was registered, if the Service Directory answers, and free threads and sockets."""
         with self._lock:
-            core, self._core = self._core, None
+            running, self._running = self._running, None
             self._held.clear()
-        if core:
-            core.close(withdraw=True)
+        if running:
+            running.close(withdraw=True)
 
     def waitForExit(self) -> None:
         """Keep the program alive until Ctrl-C (KeyboardInterrupt)."""
@@ -120,39 +113,39 @@ class GravityNode(Owned):
         `cacheLastValue`: whether a new subscriber is sent the last message, by default as
         CacheLastSentDataproduct says. Registering it again changes nothing and returns SUCCESS.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
-        if dataProductID in _RESERVED or dataProductID == self._component_id + wire.HEARTBEAT_SUFFIX:
+        if dataProductID in RESERVED or dataProductID == self._component_id + HEARTBEAT_SUFFIX:
             return codes.RESERVED_DATA_PRODUCT_ID
         if transportType not in range(5):
             return codes.INVALID_PARAMETER
         if cacheLastValue is None:
             cacheLastValue = self._parameters.yes("CacheLastSentDataproduct", True)
-        return core.registering.register(dataProductID, transportType, cache=cacheLastValue)
+        return running.registrar.register(dataProductID, transportType, cache=cacheLastValue)
 
     def unregisterDataProduct(self, dataProductID: str) -> int:
         """Withdraw a data product; REGISTRATION_CONFLICT if this node does not offer it."""
-        return self._core.registering.unregister(dataProductID) if self._core else codes.NOT_INITIALIZED
+        return self._running.registrar.unregister(dataProductID) if self._running else codes.NOT_INITIALIZED
 
     def publish(self, dataProduct: GravityDataProduct, filterText: str = "", timestamp: int = 0) -> int:
         """Send a data product to its subscribers; `dataProduct` itself is left as it is.
 
         `timestamp`: microseconds since the epoch, 0 for now. One that is not registered is dropped.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
         product = envelope_of(dataProduct)
-        if not core.publishing.publish(product, filterText, timestamp):
+        if not running.publisher_role.publish(product, filterText, timestamp):
             log.library_log.error("%s is published but not registered: dropped", product.dataProductID)
         return codes.SUCCESS
 
     def subscribersExist(self, dataProductID: str) -> list[int | bool]:
         """Return [code, whether the data product has subscribers]."""
-        if self._core is None:
+        if self._running is None:
             return [codes.NOT_INITIALIZED, True]
-        exist = self._core.publishing.has_subscribers(dataProductID)
+        exist = self._running.publisher_role.has_subscribers(dataProductID)
         return [codes.NOT_REGISTERED, True] if exist is None else [codes.SUCCESS, exist]
 
     def subscribe(
@@ -169,16 +162,16 @@ class GravityNode(Owned):
         the publishers' last messages, by default as ReceiveLastSentDataproduct says. Returns
         NO_SERVICE_DIRECTORY if it does not answer. The subscriber is kept alive until it is unsubscribed.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
         _check_type("subscribe", subscriber, "subscriptionFilled")
-        key = Key(domain or core.domain, dataProductID)
+        key = Key(domain or running.domain, dataProductID)
         with self._lock:
             held = self._held.setdefault((id(subscriber), filter, key.domain), (subscriber, set()))
             held[1].add(dataProductID)
-        wants_cached = core.wants_cached if receiveLastCachedValue is None else receiveLastCachedValue
-        return core.subscribe(key, filter, subscriber, wants_cached=wants_cached)
+        wants_cached = running.wants_cached if receiveLastCachedValue is None else receiveLastCachedValue
+        return running.subscribe(key, filter, subscriber, wants_cached=wants_cached)
 
     def unsubscribe(
         self, dataProductID: str, subscriber: GravitySubscriber, filter: str = "", domain: str = ""
@@ -187,11 +180,11 @@ class GravityNode(Owned):
 
         Other threads' callbacks are not waited for: one that is due or under way may still be called.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
-        key = Key(domain or core.domain, dataProductID)
-        core.subscribing.unsubscribe(key, filter, subscriber)
+        key = Key(domain or running.domain, dataProductID)
+        running.subscriber_role.unsubscribe(key, filter, subscriber)
         with self._lock:
             held = self._held.get((id(subscriber), filter, key.domain))
             if held:
@@ -204,16 +197,16 @@ class GravityNode(Owned):
 
     def registerService(self, serviceID: str, transportType: int, server: GravityServiceProvider) -> int:
         """Offer a service that `server` provides; the last node that offers it is asked."""
-        if self._core is None:
+        if self._running is None:
             return codes.NOT_INITIALIZED
         _check_type("registerService", server, "request")
         if transportType not in range(5):
             return codes.INVALID_PARAMETER
-        return self._core.registering.register_service(serviceID, transportType, server)
+        return self._running.registrar.register_service(serviceID, transportType, server)
 
     def unregisterService(self, serviceID: str) -> int:
         """Withdraw a service; NOT_REGISTERED if this node does not offer it."""
-        return self._core.registering.unregister_service(serviceID) if self._core else codes.NOT_INITIALIZED
+        return self._running.registrar.unregister_service(serviceID) if self._running else codes.NOT_INITIALIZED
 
     @overload
     def request(
@@ -255,26 +248,26 @@ class GravityNode(Owned):
         """Publish a heartbeat now and every interval; FAILURE if that is done already."""
         if interval_in_microseconds < 0:
             raise OverflowError("an interval is not negative")
-        return self._core.start_heartbeat(interval_in_microseconds) if self._core else codes.NOT_INITIALIZED
+        return self._running.start_heartbeat(interval_in_microseconds) if self._running else codes.NOT_INITIALIZED
 
     def stopHeartbeat(self) -> int:
         """Publish no more heartbeats."""
-        return self._core.stop_heartbeat() if self._core else codes.NOT_INITIALIZED
+        return self._running.stop_heartbeat() if self._running else codes.NOT_INITIALIZED
 
     def registerHeartbeatListener(
         self, componentID: str, interval_in_microseconds: int, listener: GravityHeartbeatListener, domain: str = ""
     ) -> int:
         """Tell `listener` every interval whether a component's heartbeat has come; the last listener wins."""
-        if self._core is None:
+        if self._running is None:
             return codes.NOT_INITIALIZED
         _check_type("registerHeartbeatListener", listener, "MissedHeartbeat")
         if interval_in_microseconds <= 0:
             return codes.INVALID_PARAMETER
-        return self._core.listen(componentID, domain or self._core.domain, interval_in_microseconds, listener)
+        return self._running.listen(componentID, domain or self._running.domain, interval_in_microseconds, listener)
 
     def unregisterHeartbeatListener(self, componentID: str, domain: str = "") -> int:
         """Take a listener back; one that does not exist is ignored."""
-        return self._core.stop_listening(componentID) if self._core else codes.NOT_INITIALIZED
+        return self._running.stop_listening(componentID) if self._running else codes.NOT_INITIALIZED
 
     # ---- what is this node? ------------------------------------------------------------------------------
 
@@ -300,11 +293,11 @@ class GravityNode(Owned):
 
     def getIP(self) -> str:
         """Return this host's address as the Service Directory's host sees it; "" before `init`."""
-        return self._core.directory.ip if self._core else ""
+        return self._running.directory.ip if self._running else ""
 
     def getDomain(self) -> str:
         """Return the Service Directory's domain; "" before `init`."""
-        return self._core.domain if self._core else ""
+        return self._running.domain if self._running else ""
 
     def getCodeString(self, code: int) -> str:
         """Return the name of a return code, or the number as text if it has none."""
@@ -312,29 +305,29 @@ class GravityNode(Owned):
 
     # ---- inside ------------------------------------------------------------------------------------------
 
-    def _configure(self, component_id: str | None) -> Core:
+    def _configure(self, component_id: str | None) -> RunningNode:
         if component_id is None:
             component_id = Parameters.read("general", self._ini).text("GravityComponentID") or "GravityNode"
         self._parameters = parameters = Parameters.read(component_id, self._ini)
-        core = Core(component_id, parameters)
-        weakref.finalize(self, _end, core).atexit = False
+        running = RunningNode(component_id, parameters)
+        weakref.finalize(self, _end, running).atexit = False
         self._component_id = component_id
-        log.configure(component_id, parameters.text, core.diagnostics.log)
-        return core
+        log.configure(component_id, parameters.text, running.diagnostics.log)
+        return running
 
     def _told(self, key: str, default: str, value: T) -> T:
-        if self._core:
-            self._core.diagnostics.publish_setting(key, default)
+        if self._running:
+            self._running.diagnostics.publish_setting(key, default)
         return value
 
     def _request_now(
         self, service_id: str, product: GravityDataProduct, timeout_milliseconds: int = -1, domain: str = ""
     ) -> GravityDataProduct | None:
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return None
-        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
-        response = core.requesting.ask(service_id, domain or core.domain, asked, timeout)
+        asked, timeout = _stamped(running, product), _seconds(timeout_milliseconds)
+        response = running.requestor_role.ask(service_id, domain or running.domain, asked, timeout)
         return GravityDataProduct._wrap(response) if response else None
 
     def _request_later(
@@ -346,28 +339,30 @@ class GravityNode(Owned):
         timeout_milliseconds: int = -1,
         domain: str = "",
     ) -> int:
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
-        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
-        return core.requesting.ask_later(service_id, domain or core.domain, asked, requestor, request_id, timeout)
+        asked, timeout = _stamped(running, product), _seconds(timeout_milliseconds)
+        return running.requestor_role.ask_later(
+            service_id, domain or running.domain, asked, requestor, request_id, timeout
+        )
 
 
-def _end(core: Core) -> None:
-    """Close the core of a node that is gone.
+def _end(running: RunningNode) -> None:
+    """Close the running of a node that is gone.
 
     In a thread of its own: a node may be collected anywhere, under a lock that one of its own threads waits for.
     """
-    closing = threading.Thread(target=core.close, name="gravity-end", daemon=True)
+    closing = threading.Thread(target=running.close, name="gravity-end", daemon=True)
     with contextlib.suppress(RuntimeError):  # the program ends: no thread can be started any more
         closing.start()
         closing.join(_END_WAIT)
 
 
-def _stamped(core: Core, product: GravityDataProduct) -> GravityDataProductPB:
+def _stamped(running: RunningNode, product: GravityDataProduct) -> GravityDataProductPB:
     """Return a copy of a request, with its sender."""
-    stamped = wire.decode_data_product(product.serializeToString())
-    stamped.componentID, stamped.domain = core.component_id, core.domain
+    stamped = decode_data_product(product.serializeToString())
+    stamped.componentID, stamped.domain = running.component_id, running.domain
     return stamped
 
 

@@ -10,9 +10,8 @@ from pathlib import Path
 from types import FrameType
 
 from .. import log
-from ..io import TransportError
+from ..io import Options, TransportError
 from ..protocol.config import ConfigError, Parameters
-from ..roles.core import socket_options
 from .server import COMPONENT_ID, Broadcasting, ServiceDirectory
 
 DEFAULT_URL = "tcp://*:5555"
@@ -26,7 +25,7 @@ def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
     wanted = [name.strip() for name in parameters.text("DomainSyncList").split(",") if name.strip()]
     port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
     url = parameters.text("ServiceDirectoryURL") or DEFAULT_URL
-    directory = ServiceDirectory(url, domain, socket_options(parameters))
+    directory = ServiceDirectory(url, domain, Options.from_parameters(parameters))
     try:
         if domain and parameters.yes("BroadcastEnabled", True):
             rate = max(1, parameters.integer("ServiceDirectoryBroadcastRate", 10))

@@ -26,28 +26,33 @@ from ..io import (
     now_us,
     resolve,
 )
-from ..protocol import wire
 from ..protocol.codes import TCP
-from ..protocol.publication import Publication
-from ..protocol.wire import (
-    DIRECTORY_SERVICE,
-    DOMAIN_DETAILS,
-    DOMAIN_UPDATE,
-    REGISTERED_PUBLISHERS,
+from ..protocol.directory_messages import (
     Broadcast,
+    DirectoryCode,
     GetDomain,
     Kind,
     Lookup,
-    MalformedFrame,
     Registration,
     UnknownRequest,
     Unregistration,
+    decode_request,
+    encode_broadcast,
+    encode_code_reply,
+    encode_domain_reply,
+    encode_empty_reply,
+    encode_publishers_reply,
+    encode_service_reply,
+    publishers_pb,
 )
+from ..protocol.envelope import MalformedFrame, decode_data_product, encode, fill
+from ..protocol.names import DIRECTORY_SERVICE, DOMAIN_DETAILS, DOMAIN_UPDATE, REGISTERED_PUBLISHERS
+from ..protocol.publication import Publication
 from ..roles.directory_client import parse_url
-from ..roles.publisher import Publishing
+from ..roles.publisher import PublisherRole
 from ..ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .state.registry import Announcement, Directory, PublishersChanged
+from .state.registry import Announcement, PublishersChanged, Registry
 from .synchroniser import Synchroniser
 
 COMPONENT_ID = "ServiceDirectory"
@@ -70,14 +75,14 @@ class ServiceDirectory:
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
-        self._directory = Directory(domain)
+        self._registry = Registry(domain)
         self._followed: set[str] = set()  # other domains
         self._synchroniser: Synchroniser | None = None
         self._transport = Transport(options)
         requests = self._listen("*" if "*" in url else address, port)
         self.url = requests.url
         self._loop = Loop("service-directory")
-        self._publishing = Publishing(lambda: self._loop)
+        self._publisher_role = PublisherRole(lambda: self._loop)
         try:
             self._start(requests)
         except TransportError:
@@ -88,8 +93,8 @@ class ServiceDirectory:
         """Tell by broadcast where this directory is, now and from now on."""
         _, port = parse_url(self.url)
         host = self._ip if self._ip != "0.0.0.0" else local_address("255.255.255.255")
-        own = Broadcast(self._directory.domain, f"tcp://{host}:{port}", int(time.time()), how.rate)
-        datagram = wire.encode_broadcast(own)
+        own = Broadcast(self._registry.domain, f"tcp://{host}:{port}", int(time.time()), how.rate)
+        datagram = encode_broadcast(own)
         address = how.address or ("127.255.255.255" if host.startswith("127.") else "255.255.255.255")
 
         def send() -> None:
@@ -105,7 +110,7 @@ class ServiceDirectory:
         """Offer what other domains offer, too: those named in `domains`, "*" for all that are heard on UDP `port`."""
         self._synchroniser = Synchroniser(
             self._transport,
-            self._directory.domain,
+            self._registry.domain,
             domains,
             port,
             lambda domain, message: self._loop.call(lambda: self._learn(domain, message)),
@@ -116,11 +121,11 @@ class ServiceDirectory:
         if domain not in self._followed:
             self._followed.add(domain)
             self._tell_domains(ServiceDirectoryDomainUpdatePB.ADD, domain)
-        self._announce(self._directory.learn(domain, message))
+        self._announce(self._registry.learn(domain, message))
 
     def _forget(self, domain: str) -> None:
         self._followed.discard(domain)
-        self._announce(self._directory.forget(domain))
+        self._announce(self._registry.forget(domain))
         self._tell_domains(ServiceDirectoryDomainUpdatePB.REMOVE, domain)
 
     def _tell_domains(self, type: int, domain: str) -> None:
@@ -134,7 +139,7 @@ class ServiceDirectory:
         if self._synchroniser:
             self._synchroniser.close()
         self._loop.stop()
-        self._publishing.close()
+        self._publisher_role.close()
         self._transport.close()
 
     def _listen(self, address: str, port: int) -> Responder:
@@ -169,41 +174,41 @@ class ServiceDirectory:
         if sender is None:
             raise TransportError("no free port between MinPort and MaxPort (Gravity.ini)")
         now = now_us()
-        domain = self._directory.domain
-        self._publishing.add(Publication(id, sender.url, now, origin=(COMPONENT_ID, domain), cache=True), sender)
+        domain = self._registry.domain
+        self._publisher_role.add(Publication(id, sender.url, now, origin=(COMPONENT_ID, domain), cache=True), sender)
         self._register_own(id, sender.url, Kind.DATA, now)
 
     def _register_own(self, id: str, url: str, kind: Kind, now: int) -> None:
-        self._announce(self._directory.register(Registration(id, url, kind, COMPONENT_ID, now, is_relay=False)))
+        self._announce(self._registry.register(Registration(id, url, kind, COMPONENT_ID, now, is_relay=False)))
 
     def _answer(self, frame: bytes) -> bytes:
         """Return the reply to a node's request."""
         try:
-            request = wire.decode_request(frame)
+            request = decode_request(frame)
         except MalformedFrame as error:
             log.library_log.warning("a malformed request: %s", error)
-            return wire.encode_empty_reply()
+            return encode_empty_reply()
         match request:
             case GetDomain():
-                return wire.encode_domain_reply(self._directory.domain)
+                return encode_domain_reply(self._registry.domain)
             case Lookup(id, Kind.SERVICE, domain):
-                service = self._directory.service(id, domain)
-                return wire.encode_service_reply(id, domain or self._directory.domain, service)
+                service = self._registry.service(id, domain)
+                return encode_service_reply(id, domain or self._registry.domain, service)
             case Lookup(id, _, domain):
-                publishers = self._directory.publishers(id, domain)
-                return wire.encode_publishers_reply(id, domain or self._directory.domain, publishers)
+                publishers = self._registry.publishers(id, domain)
+                return encode_publishers_reply(id, domain or self._registry.domain, publishers)
             case Registration():
                 log.library_log.info("%s registers %s at %s", request.component_id, request.id, request.url)
-                self._announce(self._directory.register(request))
-                return wire.encode_code_reply(request.id, wire.DirectoryCode.SUCCESS)
+                self._announce(self._registry.register(request))
+                return encode_code_reply(request.id, DirectoryCode.SUCCESS)
             case Unregistration():
-                code, announcements = self._directory.unregister(request)
+                code, announcements = self._registry.unregister(request)
                 log.library_log.info("%s at %s unregisters: %s", request.id, request.url, code.name)
                 self._announce(announcements)
-                return wire.encode_code_reply(request.id, code)
+                return encode_code_reply(request.id, code)
             case UnknownRequest(id):
                 log.library_log.warning("an unknown request %r", id)
-        return wire.encode_empty_reply()
+        return encode_empty_reply()
 
     def _service_answer(self, registration_time: int) -> Callable[[bytes], bytes]:
         """Return the function that answers requests to DirectoryService."""
@@ -212,19 +217,19 @@ class ServiceDirectory:
             response = GravityDataProductPB(
                 dataProductID="DirectoryServiceResponse",
                 componentID=COMPONENT_ID,
-                domain=self._directory.domain,
+                domain=self._registry.domain,
                 registration_time=registration_time,
             )
             try:
-                request = wire.decode_data_product(frame).dataProductID
+                request = decode_data_product(frame).dataProductID
             except MalformedFrame as error:
                 log.library_log.warning("a malformed request to %s: %s", DIRECTORY_SERVICE, error)
                 request = ""
             if request == "GetProviders":
-                wire.fill(response, self._directory.map())
+                fill(response, self._registry.map())
             elif request == "GetDomain":
-                response.data = self._directory.domain.encode()
-            return wire.encode(response)
+                response.data = self._registry.domain.encode()
+            return encode(response)
 
         return answer
 
@@ -232,12 +237,12 @@ class ServiceDirectory:
         for announcement in announcements:
             if isinstance(announcement, PublishersChanged):
                 id, domain = announcement.id, announcement.domain
-                publishers = self._directory.publishers(id, domain)
-                self._publish(REGISTERED_PUBLISHERS, wire.publishers_pb(id, domain, publishers), id)
+                publishers = self._registry.publishers(id, domain)
+                self._publish(REGISTERED_PUBLISHERS, publishers_pb(id, domain, publishers), id)
             else:
-                own = self._directory.map(announcement.change, self._directory.domain)
+                own = self._registry.map(announcement.change, self._registry.domain)
                 self._publish(DOMAIN_DETAILS, own)
 
     def _publish(self, id: str, message: Message, filter_text: str = "") -> None:
-        product = wire.fill(GravityDataProductPB(dataProductID=id), message)
-        self._publishing.publish(product, filter_text, 0)
+        product = fill(GravityDataProductPB(dataProductID=id), message)
+        self._publisher_role.publish(product, filter_text, 0)

@@ -14,19 +14,16 @@ from dataclasses import dataclass
 
 from ..io import BroadcastListener, Loop, Receiver, Requester, Transport, TransportError
 from ..log import library_log
-from ..protocol.wire import (
-    DOMAIN_DETAILS,
+from ..protocol.directory_messages import (
     Kind,
     Lookup,
-    MalformedFrame,
     Publisher,
-    checked_text,
     decode_broadcast,
-    decode_data_product,
     decode_publishers_reply,
     encode_request,
-    parse,
 )
+from ..protocol.envelope import MalformedFrame, checked_text, decode_data_product, parse
+from ..protocol.names import DOMAIN_DETAILS
 from ..roles.directory_client import DirectoryClient
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 from .state.neighbours import Appeared, Neighbours

@@ -7,7 +7,7 @@ import time
 import zmq
 
 from ..log import library_log
-from ..protocol.tally import Tally
+from ..protocol.throttle import ThrottledCount
 from .watched_socket import WatchedSocket
 
 _BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
@@ -26,7 +26,7 @@ class Receiver(WatchedSocket):
         self._url = url
         self._capacity = capacity
         self._batch = max(_BATCH, capacity)
-        self._full = Tally()
+        self._full = ThrottledCount()
 
     def add_topic(self, topic: bytes) -> None:
         """Receive what begins with `topic`; the publisher answers with its cached messages."""

@@ -10,7 +10,7 @@ import zmq
 
 from ..log import library_log
 from ..protocol.publication import Frames
-from ..protocol.tally import Tally
+from ..protocol.throttle import ThrottledCount
 
 _PATIENCE = 1.0  # seconds that a publisher waits at most for a slow subscriber before messages are dropped
 _LEAST_PATIENCE = 0.05  # just after it has waited in vain
@@ -34,7 +34,7 @@ class Sender:
         self._poller = zmq.Poller()
         self._poller.register(publisher, zmq.POLLIN)
         self._topics: set[bytes] = set()
-        self._overflows = Tally()
+        self._overflows = ThrottledCount()
         self._vain = -math.inf  # when it was last waited in vain
 
     @property

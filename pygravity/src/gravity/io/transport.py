@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 import zmq
 
+from ..log import library_log
 from ..protocol.codes import EPGM, INPROC, IPC, PGM, TCP
+from ..protocol.config import Parameters
 from .host import TransportError
 from .receiver import Receiver
 from .requests import Requester, Responder
@@ -25,13 +27,34 @@ _REBIND_WAIT = 0.3  # seconds that an address may be in use still after ZeroMQ w
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What Gravity.ini can say about sockets; `keep_alive` is (idle s, probes, interval s)."""
+    """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes)."""
 
     publish_hwm: int = 1000
     subscribe_hwm: int = 1000
     min_port: int = 24000
     max_port: int = 24999
     keep_alive: tuple[int, int, int] | None = None
+
+    @classmethod
+    def from_parameters(cls, parameters: Parameters) -> Options:
+        """Return the options in a configuration; a negative queue length is ignored and logged."""
+
+        def length(key: str, default: int) -> int:
+            value = parameters.integer(key, default)
+            if value < 0:
+                library_log.warning("%s = %d is negative: ignored", key, value)
+            return value if value >= 0 else default
+
+        defaults = cls()
+        keep_alive = ("TcpKeepAliveTime", 7200), ("TcpKeepAliveProbes", 9), ("TcpKeepAliveIntvl", 75)
+        idle, probes, interval = (parameters.integer(key, default) for key, default in keep_alive)
+        return cls(
+            publish_hwm=length("PublishHWM", defaults.publish_hwm),
+            subscribe_hwm=length("SubscribeHWM", defaults.subscribe_hwm),
+            min_port=parameters.integer("MinPort", defaults.min_port),
+            max_port=parameters.integer("MaxPort", defaults.max_port),
+            keep_alive=(idle, probes, interval) if parameters.yes("TcpKeepAliveEnabled") else None,
+        )
 
 
 class Transport:

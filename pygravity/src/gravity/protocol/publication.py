@@ -6,7 +6,7 @@ Pure: the time is an argument, frames are returned and not sent.
 from __future__ import annotations
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import decode_data_product, encode
+from .envelope import decode_data_product, encode
 
 Frames = tuple[bytes, bytes]  # filter text, data product
 

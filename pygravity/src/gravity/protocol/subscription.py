@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import MalformedFrame, Publisher, decode_data_product
+from .directory_messages import Publisher
+from .envelope import MalformedFrame, decode_data_product
 
 
 @dataclass(slots=True)

@@ -12,11 +12,12 @@ from ..GravityLogMessagePB_pb2 import GravityLogMessagePB
 from ..io import Loop, now_us
 from ..protocol.codes import TCP
 from ..protocol.config import Parameters
-from ..protocol.wire import LOG_PRODUCT, METRICS_PRODUCT, SETTINGS_PRODUCT, fill
+from ..protocol.envelope import fill
+from ..protocol.names import LOG_PRODUCT, METRICS_PRODUCT, SETTINGS_PRODUCT
 from .directory_client import DirectoryClient
 from .metrics import Metrics
-from .publisher import Publishing
-from .registrar import Registering
+from .publisher import PublisherRole
+from .registrar import Registrar
 
 
 class Diagnostics:
@@ -27,27 +28,27 @@ class Diagnostics:
         component_id: str,
         parameters: Parameters,
         directory: DirectoryClient,
-        registering: Registering,
-        publishing: Publishing,
+        registrar: Registrar,
+        publisher_role: PublisherRole,
     ) -> None:
         self._component_id = component_id
         self._parameters = parameters
         self._directory = directory
-        self._registering = registering
-        self._publishing = publishing
+        self._registrar = registrar
+        self._publisher_role = publisher_role
         self._begun = False
         self._told: dict[str, str] = {}  # settings
 
     def begin(self) -> None:
         """Publish from now on, and begin with the settings, if that is configured."""
         if self._parameters.yes("GravitySettingsPublishEnabled"):
-            self._registering.register(SETTINGS_PRODUCT, TCP, cache=False)
+            self._registrar.register(SETTINGS_PRODUCT, TCP, cache=False)
         self._begun = True
 
     def publish_setting(self, key: str, default: str) -> None:
         """Publish the text of a parameter that the application has read, if that is configured and it is news."""
         value = self._parameters.text(key, default)
-        if SETTINGS_PRODUCT in self._publishing and self._told.get(key) != value:
+        if SETTINGS_PRODUCT in self._publisher_role and self._told.get(key) != value:
             self._told[key] = value
             message = GravityConfigParamPB(key=key, value=value, is_default=not self._parameters.is_set(key))
             self._publish(SETTINGS_PRODUCT, message, self._component_id)
@@ -56,13 +57,13 @@ class Diagnostics:
         """Publish a line of the application's log; dropped as long as the directory takes no registration."""
         if not self._begun:
             return
-        if LOG_PRODUCT not in self._publishing:
-            self._registering.register(LOG_PRODUCT, TCP, cache=False)
+        if LOG_PRODUCT not in self._publisher_role:
+            self._registrar.register(LOG_PRODUCT, TCP, cache=False)
         self._publish(LOG_PRODUCT, GravityLogMessagePB(level=level, message=line))
 
     def begin_metrics(self, metrics: Metrics, loop: Loop) -> None:
         """Sample `metrics` and publish them as often as the configuration says, in the thread of `loop`."""
-        self._registering.register(METRICS_PRODUCT, TCP, cache=False, anonymous=True)
+        self._registrar.register(METRICS_PRODUCT, TCP, cache=False, anonymous=True)
         period = max(1, self._parameters.integer("GravityMetricsSamplePeriodSeconds", 10))
         samples = max(1, self._parameters.integer("GravityMetricsSamplesPerPublish", 6))
 
@@ -78,4 +79,4 @@ class Diagnostics:
         loop.call(lambda: loop.call_at(first, lambda: sample(first)))
 
     def _publish(self, id: str, message: Message, filter_text: str = "") -> None:
-        self._publishing.publish(fill(GravityDataProductPB(dataProductID=id), message), filter_text, 0)
+        self._publisher_role.publish(fill(GravityDataProductPB(dataProductID=id), message), filter_text, 0)

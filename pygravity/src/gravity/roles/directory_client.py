@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..io import Transport, TransportError, local_address, resolve
-from ..protocol.wire import (
+from ..protocol.directory_messages import (
     DirectoryCode,
     GetDomain,
     Kind,
     Lookup,
-    MalformedFrame,
     Publisher,
     Registration,
     Request,
@@ -26,6 +25,7 @@ from ..protocol.wire import (
     decode_service_reply,
     encode_request,
 )
+from ..protocol.envelope import MalformedFrame
 
 DEFAULT_PORT = 5555
 _ATTEMPTS, _TIMEOUT = 3, 3.0  # the reference's: nine seconds until a node gives up

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from ..io import BroadcastListener, Loop, TransportError
 from ..log import library_log
-from ..protocol.wire import MalformedFrame, decode_broadcast
+from ..protocol.directory_messages import decode_broadcast
+from ..protocol.envelope import MalformedFrame
 
 
 class Discovery:

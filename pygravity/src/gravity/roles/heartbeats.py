@@ -11,7 +11,7 @@ from ..GravityDataProduct import GravityDataProduct
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop
 from ..protocol.heartbeat_monitor import PAYLOAD, HeartbeatMonitor, Received
-from .publisher import Publishing
+from .publisher import PublisherRole
 
 
 class Listener(Protocol):
@@ -29,11 +29,11 @@ class Listener(Protocol):
 class HeartbeatSender:
     """Publishes a node's own heartbeat until it is stopped; the first one at once."""
 
-    def __init__(self, loop: Loop, publishing: Publishing, product_id: str, interval: int) -> None:
+    def __init__(self, loop: Loop, publisher_role: PublisherRole, product_id: str, interval: int) -> None:
         """`interval` in microseconds."""
         self.product_id = product_id
         self._loop = loop
-        self._publishing = publishing
+        self._publisher_role = publisher_role
         self._interval = interval / 1e6
         self._stopped = False
         loop.call(lambda: self._beat(time.monotonic()))
@@ -45,7 +45,7 @@ class HeartbeatSender:
     def _beat(self, due: float) -> None:
         if not self._stopped:
             product = GravityDataProductPB(dataProductID=self.product_id, data=PAYLOAD)
-            self._publishing.publish(product, "", 0)
+            self._publisher_role.publish(product, "", 0)
             due = max(due + self._interval, time.monotonic())
             self._loop.call_at(due, lambda: self._beat(due))
 

@@ -11,7 +11,7 @@ from ..GravityDataProduct import GravityDataProduct
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Responder
 from ..log import library_log
-from ..protocol.wire import MalformedFrame, decode_data_product, encode
+from ..protocol.envelope import MalformedFrame, decode_data_product, encode
 
 
 class Provider(Protocol):
@@ -38,7 +38,7 @@ class Offer:
         return self.registered // 1_000_000
 
 
-class Serving:
+class ProviderRole:
     """The services that a node provides."""
 
     def __init__(self, loop: Callable[[], Loop]) -> None:

@@ -24,7 +24,7 @@ class _Open:
     look_due: bool = False  # whether the loop is about to
 
 
-class Publishing:
+class PublisherRole:
     """The data products that a node publishes; any thread may publish."""
 
     def __init__(self, loop: Callable[[], Loop], metrics: Metrics | None = None) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from ..io import Transport, now_us
 from ..log import library_log
 from ..protocol import codes
+from ..protocol.directory_messages import DirectoryCode, Kind, Registration, Unregistration
 from ..protocol.publication import Publication
-from ..protocol.wire import DirectoryCode, Kind, Registration, Unregistration
 from .directory_client import DirectoryClient, NoDirectory
-from .provider import Offer, Provider, Serving
-from .publisher import Publishing
+from .provider import Offer, Provider, ProviderRole
+from .publisher import PublisherRole
 
 REREGISTRATION_TRIES = 4
 
@@ -24,7 +24,7 @@ _REPLY_CODES = {
 }
 
 
-class Registering:
+class Registrar:
     """A node's registrations. Its methods may be called from any thread and return `codes`."""
 
     def __init__(
@@ -33,15 +33,15 @@ class Registering:
         domain: Callable[[], str],
         transport: Transport,
         directory: DirectoryClient,
-        publishing: Publishing,
-        serving: Serving,
+        publisher_role: PublisherRole,
+        provider_role: ProviderRole,
     ) -> None:
         self._component_id = component_id
         self._domain = domain
         self._transport = transport
         self._directory = directory
-        self._publishing = publishing
-        self._serving = serving
+        self._publisher_role = publisher_role
+        self._provider_role = provider_role
         self._lock = threading.RLock()
         self._closed = False
 
@@ -50,7 +50,7 @@ class Registering:
         with self._lock:
             if self._closed:
                 return codes.NOT_INITIALIZED
-            if id in self._publishing:
+            if id in self._publisher_role:
                 library_log.warning("%s is registered already", id)
                 return codes.SUCCESS
             sender = self._transport.sender(transport, id, self._directory.ip)
@@ -62,15 +62,15 @@ class Registering:
                 sender.close()
                 return code
             origin = None if anonymous else (self._component_id, self._domain())
-            self._publishing.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
+            self._publisher_role.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
             return codes.SUCCESS
 
     def unregister(self, id: str, *, patiently: bool = True) -> int:
         """Close a data product's address and withdraw it."""
         with self._lock:
-            if id not in self._publishing:
+            if id not in self._publisher_role:
                 return codes.REGISTRATION_CONFLICT
-            p = self._publishing.remove(id)
+            p = self._publisher_role.remove(id)
             return self._withdraw(Unregistration(id, p.url, Kind.DATA, p.registration_time), patiently)
 
     def register_service(self, id: str, transport: int, provider: Provider) -> int:
@@ -78,7 +78,7 @@ class Registering:
         with self._lock:
             if self._closed:
                 return codes.NOT_INITIALIZED
-            if id in self._serving:
+            if id in self._provider_role:
                 library_log.warning("the service %s is registered already", id)
                 return codes.SUCCESS
             responder = self._transport.responder(transport, id, self._directory.ip)
@@ -90,21 +90,21 @@ class Registering:
                 responder.socket.close()
                 return code
             offer = Offer(id, responder.url, now, provider, self._component_id, self._domain())
-            self._serving.add(offer, responder)
+            self._provider_role.add(offer, responder)
             return codes.SUCCESS
 
     def unregister_service(self, id: str, *, patiently: bool = True) -> int:
         """Close a service's address and withdraw it."""
         with self._lock:
-            if id not in self._serving:
+            if id not in self._provider_role:
                 return codes.NOT_REGISTERED
-            o = self._serving.remove(id)
+            o = self._provider_role.remove(id)
             return self._withdraw(Unregistration(id, o.url, Kind.SERVICE, o.registration_time), patiently)
 
     def offer_again(self) -> None:
         """Tell a Service Directory that has started anew of everything, as it was."""
         with self._lock:
-            products, services = self._publishing.publications(), self._serving.offers()
+            products, services = self._publisher_role.publications(), self._provider_role.offers()
         again = [
             *(Registration(p.id, p.url, Kind.DATA, self._component_id, p.registered) for p in products),
             *(Registration(o.id, o.url, Kind.SERVICE, self._component_id, o.registered) for o in services),
@@ -123,8 +123,8 @@ class Registering:
     def withdraw_all(self) -> None:
         """Withdraw everything, until the directory once fails to answer at once."""
         withdrawals: list[Callable[[], int]] = [
-            *(lambda id=p.id: self.unregister(id, patiently=False) for p in self._publishing.publications()),
-            *(lambda id=o.id: self.unregister_service(id, patiently=False) for o in self._serving.offers()),
+            *(lambda id=p.id: self.unregister(id, patiently=False) for p in self._publisher_role.publications()),
+            *(lambda id=o.id: self.unregister_service(id, patiently=False) for o in self._provider_role.offers()),
         ]
         for withdrawal in withdrawals:
             if withdrawal() == codes.REQUEST_TIMEOUT:

@@ -13,7 +13,8 @@ from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Requester, Transport, TransportError
 from ..log import library_log
 from ..protocol import codes
-from ..protocol.wire import Kind, MalformedFrame, Service, Unregistration, decode_data_product, encode
+from ..protocol.directory_messages import Kind, Service, Unregistration
+from ..protocol.envelope import MalformedFrame, decode_data_product, encode
 from .directory_client import DirectoryClient, NoDirectory
 
 FUTURE_REQUEST = b"FUTURE_REQUEST"  # what an asynchronous requestor sends to where the real answer will be
@@ -42,7 +43,7 @@ class _Pending:
     following_future: bool = False
 
 
-class Requesting:
+class RequestorRole:
     """The requests of a node."""
 
     def __init__(self, transport: Transport, loop: Callable[[], Loop], directory: DirectoryClient) -> None:

@@ -17,16 +17,9 @@ from ..GravityDataProduct import GravityDataProduct, wrapped
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Receiver, Transport, now_us
 from ..log import library_log
+from ..protocol.directory_messages import Kind, Publisher, Unregistration, decode_publishers
+from ..protocol.envelope import MalformedFrame, copy_of, decode_data_product
 from ..protocol.subscription import Subscription, choose_publishers
-from ..protocol.wire import (
-    Kind,
-    MalformedFrame,
-    Publisher,
-    Unregistration,
-    copy_of,
-    decode_data_product,
-    decode_publishers,
-)
 from .metrics import SUBSCRIPTION, Metrics
 
 _PORTION = 100  # messages handed over at a time: more do not stay in the processor's cache
@@ -67,7 +60,7 @@ class _Feed:
     filtered: dict[bytes, _Filtered] = field(default_factory=dict)
 
 
-class Subscribing:
+class SubscriberRole:
     """The subscriptions of a node. Its public methods may be called from any thread."""
 
     def __init__(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ...protocol.wire import Broadcast
+from ...protocol.directory_messages import Broadcast
 
 CONFIDENCE = 3  # broadcasts
 EVERY_DOMAIN = "*"

@@ -10,15 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ...protocol.wire import (
-    REGISTERED_PUBLISHERS,
-    DirectoryCode,
-    Kind,
-    Publisher,
-    Registration,
-    Service,
-    Unregistration,
-)
+from ...protocol.directory_messages import DirectoryCode, Kind, Publisher, Registration, Service, Unregistration
+from ...protocol.names import REGISTERED_PUBLISHERS
 from ...ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
 MICROSECONDS = 1_000_000
@@ -57,7 +50,7 @@ class _Offer:
         return self.timestamp // MICROSECONDS
 
 
-class Directory:
+class Registry:
     """Who publishes which data product and who provides which service, by domain."""
 
     def __init__(self, domain: str = "") -> None:

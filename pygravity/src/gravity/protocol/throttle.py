@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 
-class Tally:
+class ThrottledCount:
     """Tells of the first event at once, then of those in between at most every `pause` seconds."""
 
     def __init__(self, pause: float = 10.0) -> None:

@@ -1,22 +1,18 @@
-"""Frames ⇄ plain values: everything that Gravity puts into a ZeroMQ frame, and nothing about sockets.
+"""Messages between nodes and Service Directories ⇄ plain values.
 
-Whatever bytes come in, a decoder either returns a value or raises `MalformedFrame`; never anything else.
-Field numbers and message types are those of the .proto files; which message travels in which envelope is
-said at each function.
+Field numbers and message types are those of the .proto files. Every decoder raises MalformedFrame if its argument is
+not a valid message of the expected type.
 """
 
 from __future__ import annotations
 
-import functools
-import operator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar
 
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message import Message
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from .envelope import MalformedFrame, checked_text, decode_data_product, encode, fill, parse
 from .ServiceDirectoryPB_pb2 import (
     ComponentDataLookupResponsePB,
     ComponentLookupRequestPB,
@@ -28,30 +24,11 @@ from .ServiceDirectoryPB_pb2 import (
     ServiceDirectoryUnregistrationPB,
 )
 
-# Data products that the Service Directory itself publishes, and its service.
-REGISTERED_PUBLISHERS = "RegisteredPublishers"
-DOMAIN_DETAILS = "ServiceDirectory_DomainDetails"
-DOMAIN_UPDATE = "ServiceDirectory_DomainUpdate"
-DIRECTORY_SERVICE = "DirectoryService"
-# Data products that nodes register by themselves.
-LOG_PRODUCT = "GRAVITY_LOGGER"
-METRICS_PRODUCT = "GravityMetricsData"
-SETTINGS_PRODUCT = "GRAVITY_SETTINGS"
-HEARTBEAT_SUFFIX = "_GravityHeartbeat"
-
-PROTOBUF_PROTOCOL = "protobuf2"  # Gravity's name for "data is a protobuf message"
-
 _GET_DOMAIN = "GetDomain"
 _LOOKUP = "ComponentLookupRequest"
 _REGISTRATION = "RegistrationRequest"
 _UNREGISTRATION = "UnregistrationRequest"
 _REPLY = "DataProductRegistrationResponse"  # of a Service Directory, whatever was asked
-
-M = TypeVar("M", bound=Message)
-
-
-class MalformedFrame(ValueError):
-    """A frame from outside holds no valid message of the expected type."""
 
 
 class Kind(IntEnum):
@@ -146,62 +123,6 @@ class Broadcast:
 
 
 Request = GetDomain | Lookup | Registration | Unregistration | UnknownRequest
-
-
-def parse(message_type: type[M], data: bytes) -> M:
-    """Return `data` as a complete message of `message_type`; raise MalformedFrame if it is none."""
-    message = message_type()
-    try:
-        message.ParseFromString(data)
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise MalformedFrame(f"no {message_type.DESCRIPTOR.full_name}: {error}") from None
-    if not message.IsInitialized():
-        raise MalformedFrame(f"an incomplete {message_type.DESCRIPTOR.full_name}")
-    return message
-
-
-_texts_of_data_product = operator.attrgetter(
-    *(f.name for f in GravityDataProductPB.DESCRIPTOR.fields if f.type == f.TYPE_STRING)
-)
-
-
-def decode_data_product(frame: bytes) -> GravityDataProductPB:
-    """Return the GravityDataProductPB in `frame`; raise MalformedFrame if there is none.
-
-    As `checked_text(parse(GravityDataProductPB, frame))`, which takes five times as long: this runs once a message.
-    """
-    try:
-        product = GravityDataProductPB.FromString(frame)  # it has no required fields, hence is always complete
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise MalformedFrame(f"no {GravityDataProductPB.DESCRIPTOR.full_name}: {error}") from None
-    try:
-        "".join(_texts_of_data_product(product))
-    except TypeError:  # among them are bytes
-        checked_text(product)
-    return product
-
-
-def copy_of(product: GravityDataProductPB) -> GravityDataProductPB:
-    """Return a copy that shares nothing with `product`."""
-    copy = GravityDataProductPB()
-    copy.CopyFrom(product)
-    return copy
-
-
-def encode(message: Message) -> bytes:
-    """Return the bytes of `message`, its fields in ascending order as the reference writes them."""
-    try:
-        return message.SerializeToString()
-    except EncodeError as error:
-        raise ValueError(f"cannot encode {message.DESCRIPTOR.full_name}: {error}") from None
-
-
-def fill(product: GravityDataProductPB, message: Message) -> GravityDataProductPB:
-    """Make `message` the payload of `product`, which says so in `protocol` and `type_name`."""
-    product.data = encode(message)
-    product.protocol = PROTOBUF_PROTOCOL
-    product.type_name = message.DESCRIPTOR.full_name
-    return product
 
 
 # ---- node → Service Directory -------------------------------------------------------------------------
@@ -378,17 +299,3 @@ def decode_broadcast(datagram: bytes) -> Broadcast:
 
 def _given(message: Message, field: str):  # type: ignore[no-untyped-def]  # any scalar
     return getattr(message, field) if message.HasField(field) else None
-
-
-def checked_text(message: M) -> M:
-    """Return `message` after a look at its strings: proto2 lets any bytes through, and then gives them as bytes."""
-    for name in _text_fields(message.DESCRIPTOR):
-        value = getattr(message, name)
-        if isinstance(value, bytes) or (not isinstance(value, str) and any(isinstance(v, bytes) for v in value)):
-            raise MalformedFrame(f"{message.DESCRIPTOR.full_name}: {name} is no UTF-8 text")
-    return message
-
-
-@functools.cache
-def _text_fields(descriptor: Descriptor) -> tuple[str, ...]:
-    return tuple(field.name for field in descriptor.fields if field.type == field.TYPE_STRING)

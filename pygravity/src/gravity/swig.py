@@ -7,7 +7,7 @@ from typing import Self
 _kept: dict[int, object] = {}
 
 
-class Owned:
+class SwigObject:
     """An object that its program owns, unless it says otherwise: then it lives to the end of the program."""
 
     @property

@@ -16,47 +16,28 @@ from dataclasses import replace
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Options, Transport, TransportError
 from ..log import library_log
-from ..protocol import codes, wire
+from ..protocol import codes
 from ..protocol.codes import TCP
 from ..protocol.config import Parameters
+from ..protocol.envelope import MalformedFrame, checked_text, fill, parse
+from ..protocol.names import HEARTBEAT_SUFFIX, REGISTERED_PUBLISHERS
 from ..protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
-from ..protocol.wire import REGISTERED_PUBLISHERS, MalformedFrame
 from .diagnostics import Diagnostics
 from .directory_client import DirectoryClient, NoDirectory
 from .discovery import Discovery
 from .heartbeats import HeartbeatListeners, HeartbeatSender, Listener
 from .metrics import Metrics
-from .provider import Serving
-from .publisher import Publishing
-from .registrar import Registering
-from .requestor import Requesting
-from .subscriber import Key, Subscriber, Subscribing
+from .provider import ProviderRole
+from .publisher import PublisherRole
+from .registrar import Registrar
+from .requestor import RequestorRole
+from .subscriber import Key, Subscriber, SubscriberRole
 
 CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
 DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # of looking for the directory's own data product
 
 
-def socket_options(parameters: Parameters) -> Options:
-    """Return what a configuration says about sockets; negative queue lengths are ignored, with a warning."""
-
-    def length(key: str, default: int) -> int:
-        value = parameters.integer(key, default)
-        if value < 0:
-            library_log.warning("%s = %d is negative: ignored", key, value)
-        return value if value >= 0 else default
-
-    keep_alive = ("TcpKeepAliveTime", 7200), ("TcpKeepAliveProbes", 9), ("TcpKeepAliveIntvl", 75)
-    idle, probes, interval = (parameters.integer(key, default) for key, default in keep_alive)
-    return Options(
-        publish_hwm=length("PublishHWM", 1000),
-        subscribe_hwm=length("SubscribeHWM", 1000),
-        min_port=parameters.integer("MinPort", 24000),
-        max_port=parameters.integer("MaxPort", 24999),
-        keep_alive=(idle, probes, interval) if parameters.yes("TcpKeepAliveEnabled") else None,
-    )
-
-
-class Core:
+class RunningNode:
     """The running part of a node. Its methods may be called from any thread and return `codes`."""
 
     def __init__(self, component_id: str, parameters: Parameters) -> None:
@@ -64,7 +45,7 @@ class Core:
         self.component_id = component_id
         self.parameters = parameters
         self.domain = ""
-        self._transport = Transport(socket_options(parameters))
+        self._transport = Transport(Options.from_parameters(parameters))
         self._loops: dict[str, Loop] = {}
         self._loops_lock = threading.Lock()
         self._heart_lock = threading.Lock()
@@ -84,8 +65,8 @@ class Core:
             self._transport.close()
             raise
         self.metrics = Metrics() if parameters.yes("GravityMetricsEnabled") else None
-        self.publishing = Publishing(lambda: self._loop("publications"), self.metrics)
-        self.subscribing = Subscribing(
+        self.publisher_role = PublisherRole(lambda: self._loop("publications"), self.metrics)
+        self.subscriber_role = SubscriberRole(
             self._transport,
             lambda: self._loop("subscriptions"),
             component_id,
@@ -93,16 +74,16 @@ class Core:
             self.directory.report_stale,
             self.metrics,
         )
-        self.registering = Registering(
+        self.registrar = Registrar(
             component_id,
             lambda: self.domain,
             self._transport,
             self.directory,
-            self.publishing,
-            Serving(lambda: self._loop("services")),
+            self.publisher_role,
+            ProviderRole(lambda: self._loop("services")),
         )
-        self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory)
-        self.diagnostics = Diagnostics(component_id, parameters, self.directory, self.registering, self.publishing)
+        self.requestor_role = RequestorRole(self._transport, lambda: self._loop("requests"), self.directory)
+        self.diagnostics = Diagnostics(component_id, parameters, self.directory, self.registrar, self.publisher_role)
         self._heartbeat_listeners = HeartbeatListeners(lambda: self._loop("heartbeats"))
         _running.add(self)
 
@@ -138,17 +119,17 @@ class Core:
         """Take over the parameters that the ConfigServer has for this component and that are not set here."""
         product = GravityDataProductPB(dataProductID="ConfigRequestPB", componentID=self.component_id)
         product.domain = self.domain
-        wire.fill(product, ConfigRequestPB(componentID=self.component_id))
-        response = self.requesting.ask(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
+        fill(product, ConfigRequestPB(componentID=self.component_id))
+        response = self.requestor_role.ask(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
         if response is None:
             return
         try:
-            message = wire.checked_text(wire.parse(ConfigeResponsePB, response.data))
+            message = checked_text(parse(ConfigeResponsePB, response.data))
         except MalformedFrame as error:
             library_log.warning("no configuration from the ConfigServer: %s", error)
             return
         self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
-        own, ports = self._transport.options, socket_options(self.parameters)
+        own, ports = self._transport.options, Options.from_parameters(self.parameters)
         self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
@@ -159,13 +140,13 @@ class Core:
         self.directory.move(url)
         if not self._joined:
             return
-        self.registering.offer_again()
-        known = self.subscribing.keys
+        self.registrar.offer_again()
+        known = self.subscriber_role.keys
         for key in known():
             with contextlib.suppress(NoDirectory):
                 publishers = self.directory.publishers(key.id, key.domain)
                 if updates_url := self.updates_url():
-                    self.subscribing.refresh(key, publishers, updates_url)
+                    self.subscriber_role.refresh(key, publishers, updates_url)
 
     # ---- subscriptions -----------------------------------------------------------------------------------
 
@@ -179,7 +160,9 @@ class Core:
             return codes.NO_SERVICE_DIRECTORY
         if updates_url is None:
             return codes.NO_SERVICE_DIRECTORY
-        self.subscribing.subscribe(key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached)
+        self.subscriber_role.subscribe(
+            key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached
+        )
         return codes.SUCCESS
 
     def updates_url(self) -> str | None:
@@ -203,9 +186,9 @@ class Core:
         with self._heart_lock:
             if self._heartbeat or interval < 0:
                 return codes.FAILURE
-            id = self.component_id + wire.HEARTBEAT_SUFFIX
-            self.registering.register(id, TCP, cache=False, anonymous=True)
-            self._heartbeat = HeartbeatSender(self._loop("publications"), self.publishing, id, interval)
+            id = self.component_id + HEARTBEAT_SUFFIX
+            self.registrar.register(id, TCP, cache=False, anonymous=True)
+            self._heartbeat = HeartbeatSender(self._loop("publications"), self.publisher_role, id, interval)
             return codes.SUCCESS
 
     def stop_heartbeat(self) -> int:
@@ -214,21 +197,21 @@ class Core:
             heartbeat, self._heartbeat = self._heartbeat, None
             if heartbeat:
                 heartbeat.stop()
-                self.registering.unregister(heartbeat.product_id)
+                self.registrar.unregister(heartbeat.product_id)
             return codes.SUCCESS
 
     def listen(self, component_id: str, domain: str, interval: int, listener: Listener) -> int:
         """Report another component's heartbeats to `listener` every `interval` microseconds."""
         self.stop_listening(component_id)
         subscriber = self._heartbeat_listeners.add(component_id, domain, interval, listener)
-        key = Key(domain, component_id + wire.HEARTBEAT_SUFFIX)
+        key = Key(domain, component_id + HEARTBEAT_SUFFIX)
         return self.subscribe(key, "", subscriber, wants_cached=self.wants_cached)
 
     def stop_listening(self, component_id: str) -> int:
         """Report a component's heartbeats no more."""
         if subscriber := self._heartbeat_listeners.remove(component_id):
-            key = Key(subscriber.domain, component_id + wire.HEARTBEAT_SUFFIX)
-            self.subscribing.unsubscribe(key, "", subscriber)
+            key = Key(subscriber.domain, component_id + HEARTBEAT_SUFFIX)
+            self.subscriber_role.unsubscribe(key, "", subscriber)
         return codes.SUCCESS
 
     # ---- the end -------------------------------------------------------------------------------------------
@@ -238,14 +221,14 @@ class Core:
 
         Calls in other threads end soon, with an error's code.
         """
-        if not self.registering.close():
+        if not self.registrar.close():
             return
         _running.discard(self)
         if withdraw and self._joined:
-            self.registering.withdraw_all()
+            self.registrar.withdraw_all()
         self._transport.end_requests()  # one in a callback would hold its loop up
         self._end()
-        self.publishing.close()
+        self.publisher_role.close()
         self._transport.close()
 
     def _end(self) -> None:
@@ -264,7 +247,7 @@ class Core:
             return self._loops[role]
 
 
-_running: weakref.WeakSet[Core] = weakref.WeakSet()
+_running: weakref.WeakSet[RunningNode] = weakref.WeakSet()
 
 
 @atexit.register
