@@ -103,7 +103,7 @@ def test_a_publisher_with_another_registration_is_reported(
     eventually(lambda: cluster.publishers("P") == [])
     eventually(lambda: publisher.socket.poll(0) and publisher.socket.recv() == b"\x00")
     assert collector.texts == ["good"]
-    assert library_lines == [f"P at {publisher.url} is no longer that of Raw"]
+    assert library_lines == [f"P at {publisher.url} is no longer published by Raw"]
 
 
 def test_after_a_stale_publisher_the_subscription_lives_on(
@@ -130,7 +130,7 @@ def test_garbage_between_messages(
     publisher.send("two")
     eventually(lambda: collector.texts == ["one", "two"])
     assert len(library_lines) == 4
-    assert all(line.startswith(f"a message of P from {publisher.url} is dropped: ") for line in library_lines)
+    assert all(line.startswith(f"dropped a message of P from {publisher.url}: ") for line in library_lines)
 
 
 def test_replays_reach_a_subscriber_once(

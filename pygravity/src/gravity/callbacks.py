@@ -1,11 +1,10 @@
-"""Base classes of what a node calls back: override the methods. No base class needs its `__init__` called.
+"""Base classes for callbacks: override their methods. Calling a base class's `__init__` is optional.
 
-A node calls back in threads of its own: one for subscriptions, one for services, one for answers to requests
-and one for heartbeats. A callback may call any method of the node. An exception is logged, with its
-traceback, and the node goes on.
+A node runs callbacks in its own threads: one each for subscriptions, services, responses and heartbeats. A callback
+may call any method of the node. If it raises an exception, the traceback is logged and the node carries on.
 
-The methods whose names end in Binary take serialized data products and call the others. The reference's node
-calls these; ours has no need to, but programs may, say to test a callback object without a network.
+The methods whose names end in Binary take serialized data products and call the others. Gravity's own node calls
+them; this one does not, but programs may, for example to test a callback without a network.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ class GravitySubscriber(SwigObject):
     """Receives data products."""
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Take the data products that have arrived since the last call, in the order of publication."""
+        """Process the data products that have arrived since the last call, in the order of publication."""
 
     def subscriptionFilledBinary(self, dataProducts: Iterable[bytes]) -> None:
-        """Hand serialized data products on; what is none is logged and left out."""
+        """Pass on serialized data products; those that cannot be parsed are logged and skipped."""
         products = []
         for data in dataProducts:
             try:
@@ -39,42 +38,42 @@ class GravitySubscriber(SwigObject):
 
 
 class GravityRequestor(SwigObject):
-    """Receives the answers to asynchronous requests."""
+    """Receives the responses to asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
-        """Take the answer to a request."""
+        """Process the response to a request."""
 
     def requestFilledBinary(self, serviceID: str, requestID: str, response: bytes) -> None:
-        """Hand a serialized answer on; an error is logged."""
+        """Pass on a serialized response; errors are logged."""
         try:
             self.requestFilled(serviceID, requestID, GravityDataProduct(data=response))
         except Exception:
             logging.exception("Exception caught calling client requestFilled")
 
     def requestTimeout(self, serviceID: str, requestID: str) -> None:
-        """Take note that no answer has come in time."""
-        library_log.warning("the request %r to %s has timed out", requestID, serviceID)
+        """Handle a request that got no response in time."""
+        library_log.warning("request %r to %s timed out", requestID, serviceID)
 
 
 class GravityServiceProvider(SwigObject):
-    """Answers the requests to a service."""
+    """Responds to the requests to a service."""
 
     def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
-        """Return the answer to a request; without an override, one without data."""
+        """Return the response to a request; by default, one without data."""
         return GravityDataProduct(serviceID)
 
     def requestBinary(self, serviceID: str, dataProduct: bytes) -> bytes:
-        """Return the serialized answer to a serialized request."""
+        """Return the serialized response to a serialized request."""
         return self.request(serviceID, GravityDataProduct(data=dataProduct)).serializeToString()
 
 
 class GravityHeartbeatListener(SwigObject):
-    """Hears whether another component is alive. All times are in microseconds."""
+    """Is notified whether another component is alive. All times are in microseconds."""
 
     def MissedHeartbeat(
         self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
     ) -> None:
-        """Take note that no heartbeat has come for an interval; -1 for the time since the last if there was none."""
+        """Handle an interval without a heartbeat; the time since the last one is -1 if there has been none."""
 
     def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
-        """Take note that a heartbeat has come within the last interval."""
+        """Handle an interval with a heartbeat."""

@@ -1,4 +1,4 @@
-"""What programs know as the module `gravity.gravity`: the constants, as in `gravity.SUCCESS`, and all classes."""
+"""The module `gravity.gravity`: the constants, such as `gravity.SUCCESS`, and all classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who keeps an object alive: SWIG's `thisown` and `__disown__`, which programs may use on callback objects."""
+"""SWIG's `thisown` and `__disown__`, which programs may use to keep API objects alive."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _kept: dict[int, object] = {}
 
 
 class SwigObject:
-    """An object that its program owns, unless it says otherwise: then it lives to the end of the program."""
+    """An object that its program owns; once disowned, it lives until the program ends."""
 
     @property
     def thisown(self) -> bool:
-        """Whether the program has to keep this object alive."""
+        """Whether the program must keep this object alive."""
         return id(self) not in _kept
 
     @thisown.setter
@@ -23,6 +23,6 @@ class SwigObject:
             _kept[id(self)] = self
 
     def __disown__(self) -> Self:
-        """Keep this object alive to the end of the program; return it, for use as an argument."""
+        """Keep this object alive until the program ends; return it, so that it can be passed on."""
         self.thisown = False
         return self

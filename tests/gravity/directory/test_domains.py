@@ -13,7 +13,7 @@ import pytest
 import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravityServiceProvider, GravitySubscriber, gravity
-from gravity.directory.server import Broadcasting, ServiceDirectory
+from gravity.directory.server import BroadcastSettings, ServiceDirectory
 from gravity.io import Options, broadcast
 from gravity.protocol.directory_messages import (
     Broadcast,
@@ -60,8 +60,8 @@ class Network:
     def tell(self, domain: str, url: str, started: int = STARTED, rate: int = 1) -> None:
         self.send(encode_broadcast(Broadcast(domain, url, started, rate)))
 
-    def broadcasting(self, rate: int = 1) -> Broadcasting:
-        return Broadcasting(LOOPBACK, self.port, rate)
+    def broadcasting(self, rate: int = 1) -> BroadcastSettings:
+        return BroadcastSettings(LOOPBACK, self.port, rate)
 
     def configure(self, domain: str, timeout: int = 10) -> None:
         (self.folder / "Gravity.ini").write_text(
@@ -192,7 +192,7 @@ def test_a_broadcast_that_leads_nowhere(
     network.tell("home", url)
     eventually(lambda: library_lines)
     [line] = library_lines
-    assert line.startswith("a broadcast of domain home: ") and "\n" not in line
+    assert line.startswith("cannot use a broadcast of domain home: ") and "\n" not in line
     network.tell("home", directory.url, STARTED + 1)
     assert node.init("Comp") == gravity.SUCCESS
 

@@ -325,13 +325,13 @@ def far_map(*registrations: Registration) -> ServiceDirectoryMapPB:
 def test_learn() -> None:
     directory = Registry("home")
     first = far_map(data("P", A), data("P", B), service("S", C))
-    assert directory.learn("far", first) == [list_changed("P", "far"), list_changed("P", "far")]
+    assert directory.replace_domain("far", first) == [list_changed("P", "far"), list_changed("P", "far")]
     assert [p.url for p in directory.publishers("P", "far")] == [A, B]
     assert directory.service("S", "far") == Service(C, NOW // SECOND)
-    assert directory.learn("far", first) == []
+    assert directory.replace_domain("far", first) == []
 
     second = far_map(data("P", B), data("Q", A, NOW + SECOND), service("S", D, NOW + SECOND))
-    assert directory.learn("far", second) == [list_changed("P", "far"), list_changed("Q", "far")]
+    assert directory.replace_domain("far", second) == [list_changed("P", "far"), list_changed("Q", "far")]
     assert [p.url for p in directory.publishers("P", "far")] == [B]
     assert [p.url for p in directory.publishers("Q", "far")] == [A]
     assert directory.service("S", "far") == Service(D, NOW // SECOND + 1)
@@ -339,21 +339,21 @@ def test_learn() -> None:
 
 def test_a_forgotten_timestamp_does_not_replace_a_known_one() -> None:
     directory = Registry("home")
-    directory.learn("far", far_map(data("P", A)))
-    assert directory.learn("far", far_map(data("P", A, 0))) == []
+    directory.replace_domain("far", far_map(data("P", A)))
+    assert directory.replace_domain("far", far_map(data("P", A, 0))) == []
     assert [p.registration_time for p in directory.publishers("P", "far")] == [NOW // SECOND]
 
 
 def test_forget() -> None:
     directory = Registry("home")
     directory.register(data("P", D))
-    directory.learn("far", far_map(data("P", A), data("Q", B), service("S", C)))
-    directory.learn("other", far_map(data("P", "tcp://10.0.0.1:1")))
-    assert directory.forget("far") == [list_changed("P", "far"), list_changed("Q", "far")]
+    directory.replace_domain("far", far_map(data("P", A), data("Q", B), service("S", C)))
+    directory.replace_domain("other", far_map(data("P", "tcp://10.0.0.1:1")))
+    assert directory.remove_domain("far") == [list_changed("P", "far"), list_changed("Q", "far")]
     assert directory.publishers("P", "far") == directory.publishers("Q", "far") == []
     assert directory.service("S", "far") is None
     assert len(directory.publishers("P", "home")) == len(directory.publishers("P", "other")) == 1
-    assert directory.forget("unheard of") == []
+    assert directory.remove_domain("unheard of") == []
 
 
 # ---- the map ----------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ from gravity.protocol.directory_messages import (
     publishers_pb,
 )
 from gravity.protocol.envelope import decode_data_product, encode
-from gravity.roles.provider import Offer, answer
+from gravity.roles.provider import RegisteredService, answer
 from gravity.ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 from gravity.ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
@@ -110,7 +110,7 @@ class Echo(GravityServiceProvider):
 
 def test_answers(exchanges: list[Exchange], registration: Registration) -> None:
     assert registration.timestamp is not None
-    offer = Offer("Echo", registration.url, registration.timestamp, Echo(), "Provider", "")
+    offer = RegisteredService("Echo", registration.url, registration.timestamp, Echo(), "Provider", "")
     assert [answer(offer, e.question) for e in exchanges] == [e.answer for e in exchanges]
     assert len(exchanges) == 3
 
@@ -283,13 +283,15 @@ def test_what_a_neighbour_makes_of_the_details(recorded: Sessions) -> None:
     for kind, entries in ((Kind.SERVICE, of_home[0].service_provider), (Kind.DATA, of_home[0].data_provider)):
         for registration in registrations(kind, [e for e in entries if list(e.domain_id) == ["Home"]]):
             home.register(registration)
-    lists = [lists_published(home, home.learn("Away", ServiceDirectoryMapPB.FromString(d))) for d in details[-2:]]
+    lists = [
+        lists_published(home, home.replace_domain("Away", ServiceDirectoryMapPB.FromString(d))) for d in details[-2:]
+    ]
     assert encode(home.map()) == encode(of_home[1])
     seen = [d for d in payloads(lines, "published", LIST) if b"Away" in d]
     added, dropped, left = seen[:6], seen[6], seen[7:]
     assert set(lists[0]) == set(added[:4] + added[5:])  # of two new publishers of Tea we tell at once
     assert lists[1] == [dropped]
-    assert set(left) <= set(lists_published(home, home.forget("Away")))  # the reference forgets some
+    assert set(left) <= set(lists_published(home, home.remove_domain("Away")))  # the reference forgets some
 
 
 def lists_published(directory: Registry, announcements: list[Announcement]) -> list[bytes]:

@@ -13,7 +13,7 @@ def test_the_first_is_told_at_once_and_later_ones_together() -> None:
 
 def test_the_rest_is_told_once() -> None:
     count = ThrottledCount()
-    assert count.rest() == 0
+    assert count.take_unreported() == 0
     for now in (1, 2, 3):
         count.add(now)
-    assert [count.rest(), count.rest()] == [2, 0]
+    assert [count.take_unreported(), count.take_unreported()] == [2, 0]

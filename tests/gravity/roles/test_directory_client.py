@@ -107,7 +107,7 @@ def test_nobody_answers(transport: Transport, answering: Answering) -> None:
 @pytest.mark.parametrize("reply", [b"", b"\xff", b"hello", encode_domain_reply("x")])
 def test_what_answers_is_no_directory(transport: Transport, answering: Answering, reply: bytes) -> None:
     client = DirectoryClient(transport, answering(lambda _: reply))
-    with pytest.raises(NoDirectory, match="is no Service Directory"):
+    with pytest.raises(NoDirectory, match="is not a Service Directory"):
         client.unregister(Unregistration("id", "url", Kind.DATA, 1))
 
 

@@ -209,7 +209,7 @@ def test_an_answer_with_another_registration(
     service.take()
     service.answer(data=b"y", registration_time=time)
     assert answer.result(10) is None
-    assert library_lines == [f"the answer of {service.url} is not from the registered provider: dropped"]
+    assert library_lines == [f"dropped the response of {service.url}: not from the registered provider"]
 
 
 def test_a_malformed_answer(
@@ -220,7 +220,7 @@ def test_a_malformed_answer(
     service.take()
     service.socket.send(b"\xff")
     assert answer.result(10) is None
-    assert [line.startswith(f"no answer from {service.url}: ") for line in library_lines] == [True]
+    assert [line.startswith(f"no response from {service.url}: ") for line in library_lines] == [True]
 
 
 def test_a_future_response(cluster: Cluster, raw: Raw, product: Product, executor: ThreadPoolExecutor) -> None:

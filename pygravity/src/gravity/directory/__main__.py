@@ -1,4 +1,4 @@
-"""The program `ServiceDirectory`: reads its configuration, runs a Service Directory, ends cleanly."""
+"""The program `ServiceDirectory`: runs a Service Directory as configured in Gravity.ini."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from types import FrameType
 from .. import log
 from ..io import Options, TransportError
 from ..protocol.config import ConfigError, Parameters
-from .server import COMPONENT_ID, Broadcasting, ServiceDirectory
+from .server import COMPONENT_ID, BroadcastSettings, ServiceDirectory
 
 DEFAULT_URL = "tcp://*:5555"
 
 
 def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
-    """Return a running Service Directory as configured; raise ValueError or TransportError if that cannot be."""
+    """Start a Service Directory with `parameters` from `ini`; raise ValueError or TransportError if that fails."""
     domain = parameters.text("Domain")
     if not all(part.isascii() and part.isalnum() for part in domain.split(".") if part):
-        raise ConfigError(ini, 0, f"Domain is {domain!r}; it has letters, digits and dots only")
+        raise ConfigError(ini, 0, f"Domain is {domain!r}; use only letters, digits and dots")
     wanted = [name.strip() for name in parameters.text("DomainSyncList").split(",") if name.strip()]
     port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
     url = parameters.text("ServiceDirectoryURL") or DEFAULT_URL
@@ -29,7 +29,7 @@ def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
     try:
         if domain and parameters.yes("BroadcastEnabled", True):
             rate = max(1, parameters.integer("ServiceDirectoryBroadcastRate", 10))
-            directory.broadcast(Broadcasting(parameters.text("ServiceDirectoryBroadcastIP"), port, rate))
+            directory.broadcast(BroadcastSettings(parameters.text("ServiceDirectoryBroadcastIP"), port, rate))
         if wanted:
             directory.follow(wanted, port)
     except TransportError:
@@ -39,7 +39,7 @@ def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
 
 
 def main() -> int:
-    """Run a Service Directory as Gravity.ini says until Ctrl-C or SIGTERM; return the exit code."""
+    """Run a Service Directory until Ctrl-C or SIGTERM; return the exit code."""
     stopped = threading.Event()
     received: list[int] = []
 
@@ -50,7 +50,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     if len(sys.argv) > 1:
-        print("usage: ServiceDirectory   (it takes no arguments; Gravity.ini configures it)", file=sys.stderr)
+        print("usage: ServiceDirectory   (takes no arguments; configure it in Gravity.ini)", file=sys.stderr)
         return 2
     ini = Path(os.environ.get("GRAVITY_INI") or "Gravity.ini")
     try:

@@ -1,7 +1,7 @@
-"""A running Service Directory: nodes register here what they offer and look up what they want.
+"""The Service Directory server, with which nodes register and look up data products and services.
 
-It publishes every change of a data product's publishers on its own data product RegisteredPublishers, and
-with a domain it tells by broadcast where it is and follows the directories of other domains.
+It publishes every change of a data product's publishers as RegisteredPublishers. With a domain, it can broadcast its
+address and follow the directories of other domains.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ COMPONENT_ID = "ServiceDirectory"
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcasting:
-    """How a directory tells where it is: to which address and UDP port, how often (seconds)."""
+class BroadcastSettings:
+    """Settings of a directory's broadcasts: address, UDP port, and seconds between broadcasts."""
 
     address: str = ""
     port: int = 8276
@@ -68,10 +68,10 @@ class Broadcasting:
 
 
 class ServiceDirectory:
-    """A running Service Directory: a thread that answers nodes until `close`."""
+    """A Service Directory that runs in a thread until `close`."""
 
     def __init__(self, url: str, domain: str = "", options: Options | None = None) -> None:
-        """Listen at `url`; raise ValueError if it is no address, TransportError if it is taken."""
+        """Listen at `url`; raise ValueError if it is malformed, TransportError if it is in use."""
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
@@ -89,53 +89,53 @@ class ServiceDirectory:
             self.close()
             raise
 
-    def broadcast(self, how: Broadcasting) -> None:
-        """Tell by broadcast where this directory is, now and from now on."""
+    def broadcast(self, settings: BroadcastSettings) -> None:
+        """Broadcast this directory's address now and periodically."""
         _, port = parse_url(self.url)
         host = self._ip if self._ip != "0.0.0.0" else local_address("255.255.255.255")
-        own = Broadcast(self._registry.domain, f"tcp://{host}:{port}", int(time.time()), how.rate)
+        own = Broadcast(self._registry.domain, f"tcp://{host}:{port}", int(time.time()), settings.rate)
         datagram = encode_broadcast(own)
-        address = how.address or ("127.255.255.255" if host.startswith("127.") else "255.255.255.255")
+        address = settings.address or ("127.255.255.255" if host.startswith("127.") else "255.255.255.255")
 
         def send() -> None:
             try:
-                broadcast(datagram, address, how.port)
+                broadcast(datagram, address, settings.port)
             except TransportError as error:
                 log.library_log.warning("%s", error)
-            self._loop.call_at(time.monotonic() + how.rate, send)
+            self._loop.call_at(time.monotonic() + settings.rate, send)
 
         self._loop.call(send)
 
     def follow(self, domains: Collection[str], port: int) -> None:
-        """Offer what other domains offer, too: those named in `domains`, "*" for all that are heard on UDP `port`."""
+        """Include the registrations of other `domains` ("*" for all) that broadcast on UDP `port`."""
         self._synchroniser = Synchroniser(
             self._transport,
             self._registry.domain,
             domains,
             port,
-            lambda domain, message: self._loop.call(lambda: self._learn(domain, message)),
-            lambda domain: self._loop.call(lambda: self._forget(domain)),
+            lambda domain, message: self._loop.call(lambda: self._update_domain(domain, message)),
+            lambda domain: self._loop.call(lambda: self._remove_domain(domain)),
         )
 
-    def _learn(self, domain: str, message: ServiceDirectoryMapPB) -> None:
+    def _update_domain(self, domain: str, message: ServiceDirectoryMapPB) -> None:
         if domain not in self._followed:
             self._followed.add(domain)
-            self._tell_domains(ServiceDirectoryDomainUpdatePB.ADD, domain)
-        self._announce(self._registry.learn(domain, message))
+            self._publish_domains(ServiceDirectoryDomainUpdatePB.ADD, domain)
+        self._announce(self._registry.replace_domain(domain, message))
 
-    def _forget(self, domain: str) -> None:
+    def _remove_domain(self, domain: str) -> None:
         self._followed.discard(domain)
-        self._announce(self._registry.forget(domain))
-        self._tell_domains(ServiceDirectoryDomainUpdatePB.REMOVE, domain)
+        self._announce(self._registry.remove_domain(domain))
+        self._publish_domains(ServiceDirectoryDomainUpdatePB.REMOVE, domain)
 
-    def _tell_domains(self, type: int, domain: str) -> None:
+    def _publish_domains(self, type: int, domain: str) -> None:
         name = ServiceDirectoryDomainUpdatePB.UpdateType.Name(type)
         known = sorted(self._followed)
         message = ServiceDirectoryDomainUpdatePB(known_domains=known, type=name, update_domain=domain)
         self._publish(DOMAIN_UPDATE, message)
 
     def close(self) -> None:
-        """Stop answering and free the address."""
+        """Stop answering and release the address."""
         if self._synchroniser:
             self._synchroniser.close()
         self._loop.stop()
@@ -143,7 +143,7 @@ class ServiceDirectory:
         self._transport.close()
 
     def _listen(self, address: str, port: int) -> Responder:
-        """Bind as configured; as in the reference, an address that is not this host's becomes all addresses."""
+        """Bind as configured or, as Gravity does, to all addresses if the configured one is not this host's."""
         try:
             return self._transport.responder_at(f"tcp://{address}:{port}")
         except TransportError:
@@ -152,12 +152,12 @@ class ServiceDirectory:
             except TransportError as error:
                 self._transport.close()
                 raise TransportError(
-                    f"{error}; stop the program that uses port {port}, or choose another one in Gravity.ini "
+                    f"{error}; stop the program that uses port {port}, or set another one in Gravity.ini "
                     "(ServiceDirectoryURL)"
                 ) from None
 
     def _start(self, requests: Responder) -> None:
-        """Offer the directory's own products and service, in the reference's order, then answer."""
+        """Register the directory's own products and service, in Gravity's order, then start answering."""
         self._publish_as_own(REGISTERED_PUBLISHERS)
         self._publish_as_own(DOMAIN_DETAILS)
         service = self._transport.responder(TCP, DIRECTORY_SERVICE, self._ip)
@@ -182,11 +182,11 @@ class ServiceDirectory:
         self._announce(self._registry.register(Registration(id, url, kind, COMPONENT_ID, now, is_relay=False)))
 
     def _answer(self, frame: bytes) -> bytes:
-        """Return the reply to a node's request."""
+        """Return the reply to a request."""
         try:
             request = decode_request(frame)
         except MalformedFrame as error:
-            log.library_log.warning("a malformed request: %s", error)
+            log.library_log.warning("malformed request: %s", error)
             return encode_empty_reply()
         match request:
             case GetDomain():
@@ -207,7 +207,7 @@ class ServiceDirectory:
                 self._announce(announcements)
                 return encode_code_reply(request.id, code)
             case UnknownRequest(id):
-                log.library_log.warning("an unknown request %r", id)
+                log.library_log.warning("unknown request %r", id)
         return encode_empty_reply()
 
     def _service_answer(self, registration_time: int) -> Callable[[bytes], bytes]:
@@ -223,7 +223,7 @@ class ServiceDirectory:
             try:
                 request = decode_data_product(frame).dataProductID
             except MalformedFrame as error:
-                log.library_log.warning("a malformed request to %s: %s", DIRECTORY_SERVICE, error)
+                log.library_log.warning("malformed request to %s: %s", DIRECTORY_SERVICE, error)
                 request = ""
             if request == "GetProviders":
                 fill(response, self._registry.map())

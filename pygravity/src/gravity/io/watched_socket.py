@@ -1,4 +1,4 @@
-"""A ZeroMQ socket as a loop watches it."""
+"""A ZeroMQ socket that a loop can watch."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import zmq
 
 
 class WatchedSocket:
-    """A socket whose descriptor signals that something may have changed, and then keeps silent until it is looked at.
+    """A socket whose file descriptor is edge-triggered: it signals a change only once.
 
-    So whoever waits for the descriptor has to take what there is until the socket is `exhausted`. Belongs to one
-    thread.
+    After a signal, read until the socket is `exhausted`, or later messages go unnoticed. Used in one thread only.
     """
 
-    looks_first = True  # whether to see after a signal if there really is a message, since taking it might wait
+    looks_first = True  # whether to check for a message after a signal, because receiving might block
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
-        self._poller = zmq.Poller()  # cheaper to ask than the socket option that says the same
+        self._poller = zmq.Poller()  # cheaper than reading the EVENTS socket option
         self._poller.register(socket, zmq.POLLIN)
-        self.exhausted = False  # whether the last look found nothing: the descriptor signals what comes now
+        self.exhausted = False  # whether the last check found nothing, so that the next message signals
 
     def fileno(self) -> int:
-        """Return the descriptor that signals."""
+        """Return the file descriptor to watch."""
         return int(self.socket.fd)
 
     def readable(self) -> bool:
-        """Return whether there is a message."""
+        """Return whether a message is waiting."""
         self.exhausted = not self._poller.poll(0)
         return not self.exhausted
 

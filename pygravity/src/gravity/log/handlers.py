@@ -1,4 +1,4 @@
-"""What Gravity's two logs stand on: where lines go, and how their times are written."""
+"""Handlers and time formats shared by both logs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 def time_of(record: logging.LogRecord, layout: str, digits: int) -> str:
-    """Return when a record was made, with so many digits of the second's fraction."""
+    """Return a record's time: `layout` as in strftime, then `digits` digits of fractional seconds."""
     fraction = f"{record.created % 1:.6f}"[2 : 2 + digits]
     return f"{time.strftime(layout, time.localtime(record.created))}.{fraction}"
 
 
 class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to what `sys.stdout` is at that moment."""
+    """Writes to the current `sys.stdout`."""
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
@@ -27,23 +27,23 @@ class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def set_up(handler: logging.Handler, line: logging.Formatter, level: int) -> logging.Handler:
-    """Return `handler`, which now writes such lines from `level` on."""
+    """Set the format and level of `handler` and return it."""
     handler.setFormatter(line)
     handler.setLevel(level)
     return handler
 
 
 def file_handler(path: Path) -> logging.Handler:
-    """Return a handler that appends to `path`, or one that drops all, said once, if that cannot be."""
+    """Return a handler that appends to `path`, or one that drops everything if it cannot be opened."""
     try:
         return logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
-        print(f"Gravity: no log file {path}: {error.strerror}", file=sys.stderr)
+        print(f"Gravity: cannot open the log file {path}: {error.strerror}", file=sys.stderr)
         return logging.NullHandler()
 
 
 def checked(message: str) -> str:
-    """Return `message`; raise TypeError, as the reference does, if it is no text."""
+    """Return `message`; raise TypeError, as Gravity does, if it is not a str."""
     if not isinstance(message, str):
-        raise TypeError(f"a log message is a str, not {type(message).__name__}")
+        raise TypeError(f"a log message must be a str, not {type(message).__name__}")
     return message

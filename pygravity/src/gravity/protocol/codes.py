@@ -1,7 +1,6 @@
-"""Gravity's constants: return codes, transports and log levels, all of them plain integers.
+"""Gravity's constants: return codes, transports and log levels, all plain integers.
 
-NOT_INITIALIZED and RESERVED_DATA_PRODUCT_ID are names of ours: the reference returns these codes too but has no
-Python name for them.
+Gravity's bindings return NOT_INITIALIZED and RESERVED_DATA_PRODUCT_ID too but do not name them.
 """
 
 from __future__ import annotations

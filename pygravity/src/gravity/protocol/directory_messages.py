@@ -28,18 +28,18 @@ _GET_DOMAIN = "GetDomain"
 _LOOKUP = "ComponentLookupRequest"
 _REGISTRATION = "RegistrationRequest"
 _UNREGISTRATION = "UnregistrationRequest"
-_REPLY = "DataProductRegistrationResponse"  # of a Service Directory, whatever was asked
+_REPLY = "DataProductRegistrationResponse"  # of every reply, whatever the request
 
 
 class Kind(IntEnum):
-    """What a registration is about."""
+    """The kind of thing that is registered."""
 
     DATA = 0
     SERVICE = 1
 
 
 class DirectoryCode(IntEnum):
-    """How a Service Directory answers a registration."""
+    """A Service Directory's answer to a registration."""
 
     SUCCESS = 0
     DUPLICATE_REGISTRATION = -1
@@ -49,18 +49,18 @@ class DirectoryCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """One publisher of a data product; `registration_time` in seconds since the epoch."""
+    """A publisher of a data product; `registration_time` in seconds since the epoch."""
 
     url: str
     component_id: str = ""
     registration_time: int = 0
-    is_relay: bool | None = False  # None if its registration does not say
+    is_relay: bool | None = False  # None if not given in its registration
     ip_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """Where a service is provided; an empty `url` means that nobody provides it."""
+    """The address of a service, or an empty `url` if it has no provider."""
 
     url: str
     registration_time: int = 0
@@ -68,12 +68,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class GetDomain:
-    """A node asks for the Service Directory's domain."""
+    """Asks for the Service Directory's domain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A node asks who publishes a data product or provides a service; no domain means the directory's own."""
+    """Asks for the publishers of a data product or the provider of a service; no domain means the directory's."""
 
     id: str
     kind: Kind
@@ -82,7 +82,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A node offers a data product or service; `timestamp` (µs since the epoch) is the registration's identity."""
+    """Registers a data product or service; `timestamp`: its identity, in microseconds since the epoch."""
 
     id: str
     url: str
@@ -96,7 +96,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Unregistration:
-    """A node withdraws an offer, or reports one as stale; `registration_time` in seconds since the epoch."""
+    """Removes a registration, or reports it as stale; `registration_time` in seconds since the epoch."""
 
     id: str
     url: str
@@ -107,14 +107,14 @@ class Unregistration:
 
 @dataclass(frozen=True, slots=True)
 class UnknownRequest:
-    """A well-formed request that no Service Directory knows."""
+    """A well-formed request of unknown type."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A Service Directory tells where it is; `rate` in seconds, `started` in seconds since the epoch."""
+    """Announces a Service Directory; `rate`: seconds between broadcasts, `started`: seconds since the epoch."""
 
     domain: str
     url: str
@@ -145,7 +145,7 @@ def encode_request(request: Request) -> bytes:
 
 
 def decode_request(frame: bytes) -> Request:
-    """Return the request in `frame`; raise MalformedFrame if there is none."""
+    """Return the request in `frame`."""
     product = decode_data_product(frame)
     name, data = product.dataProductID, product.data
     if name == _GET_DOMAIN:
@@ -192,17 +192,17 @@ def _unregistration_pb(u: Unregistration) -> Message:
 
 
 def encode_domain_reply(domain: str) -> bytes:
-    """Return the reply to GetDomain: the bare text, present even when it is empty."""
+    """Return the reply to GetDomain: the bare text, present even if empty."""
     return encode(GravityDataProductPB(dataProductID=_REPLY, data=domain.encode()))
 
 
 def encode_publishers_reply(id: str, domain: str, publishers: list[Publisher]) -> bytes:
-    """Return the reply to a Lookup of a data product; nobody publishing it is an empty list."""
+    """Return the reply to a Lookup of a data product; `publishers` may be empty."""
     return encode(fill(GravityDataProductPB(dataProductID=_REPLY), publishers_pb(id, domain, publishers)))
 
 
 def encode_service_reply(id: str, domain: str, service: Service | None) -> bytes:
-    """Return the reply to a Lookup of a service; None if nobody provides it."""
+    """Return the reply to a Lookup of a service; `service` is None if it has no provider."""
     message = ComponentServiceLookupResponsePB(
         lookupID=id,
         url=service.url if service else "",
@@ -219,7 +219,7 @@ def encode_code_reply(id: str, code: DirectoryCode) -> bytes:
 
 
 def encode_empty_reply() -> bytes:
-    """Return the reply to a request that the Service Directory does not know."""
+    """Return the reply to an unknown or malformed request."""
     return encode(GravityDataProductPB(dataProductID=_REPLY))
 
 
@@ -228,7 +228,7 @@ def decode_domain_reply(frame: bytes) -> str:
     try:
         return decode_data_product(frame).data.decode()
     except UnicodeDecodeError as error:
-        raise MalformedFrame(f"the domain is no UTF-8 text: {error}") from None
+        raise MalformedFrame(f"the domain is not UTF-8 text: {error}") from None
 
 
 def decode_publishers_reply(frame: bytes) -> list[Publisher]:
@@ -237,7 +237,7 @@ def decode_publishers_reply(frame: bytes) -> list[Publisher]:
 
 
 def decode_service_reply(frame: bytes) -> Service:
-    """Return where a service is, from a reply to a Lookup of it."""
+    """Return the address in a reply to a Lookup of a service."""
     reply = checked_text(parse(ComponentServiceLookupResponsePB, decode_data_product(frame).data))
     return Service(reply.url, reply.registration_time)
 
@@ -247,11 +247,11 @@ def decode_code_reply(frame: bytes) -> DirectoryCode:
     return DirectoryCode(parse(ServiceDirectoryResponsePB, decode_data_product(frame).data).returnCode)
 
 
-# ---- the list of publishers: a reply's payload, and that of the RegisteredPublishers updates -----------
+# ---- the list of publishers: in lookup replies and RegisteredPublishers updates ------------------------
 
 
 def publishers_pb(id: str, domain: str, publishers: list[Publisher]) -> ComponentDataLookupResponsePB:
-    """Return the message that lists who publishes a data product."""
+    """Return the message that lists the publishers of a data product."""
     return ComponentDataLookupResponsePB(
         lookupID=id, domain_id=domain, publishers=[_publisher_pb(p) for p in publishers]
     )
@@ -270,7 +270,7 @@ def _publisher_pb(p: Publisher) -> PublisherInfoPB:
 
 
 def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
-    """Return data product, domain and publishers from an update's or a lookup reply's payload."""
+    """Return the data product, domain and publishers in the payload of an update or lookup reply."""
     message = checked_text(parse(ComponentDataLookupResponsePB, data))
     publishers = []
     for p in message.publishers:
@@ -292,7 +292,7 @@ def encode_broadcast(broadcast: Broadcast) -> bytes:
 
 
 def decode_broadcast(datagram: bytes) -> Broadcast:
-    """Return the broadcast in a datagram; raise MalformedFrame if there is none."""
+    """Return the broadcast in a datagram."""
     b = checked_text(parse(ServiceDirectoryBroadcastPB, datagram))
     return Broadcast(b.domain, b.url, b.starttime, b.rate)
 

@@ -1,7 +1,4 @@
-"""A data product as its publisher holds it: what a message is stamped with, and what a latecomer is sent.
-
-Pure: the time is an argument, frames are returned and not sent.
-"""
+"""The publisher's side of a data product: stamps messages and replays the last ones to late subscribers."""
 
 from __future__ import annotations
 
@@ -12,12 +9,13 @@ Frames = tuple[bytes, bytes]  # filter text, data product
 
 
 class Publication:
-    """One registered data product: its identity, its clock and its cache."""
+    """A registered data product: its identity, last timestamp and cache."""
 
     def __init__(self, id: str, url: str, registered: int, *, origin: tuple[str, str] | None, cache: bool) -> None:
-        """`registered`: when, in microseconds since the epoch; `cache`: whether latecomers get the last message.
+        """`registered`: time of registration in microseconds since the epoch.
 
-        `origin`: the component and domain that messages carry, None for a message that carries neither.
+        `origin`: component id and domain to stamp on messages, or None to stamp neither. `cache`: whether to keep the
+        last message per filter text for late subscribers.
         """
         self.id = id
         self.url = url
@@ -28,10 +26,10 @@ class Publication:
         self._last_stamp = 0
 
     def frames(self, product: GravityDataProductPB, filter_text: str, timestamp: int, now: int) -> Frames:
-        """Stamp `product` and return what goes on the wire; times in microseconds, `timestamp` 0 means now.
+        """Stamp `product` and return its frames; times in microseconds since the epoch, `timestamp` 0 means `now`.
 
-        Subscribers drop what is not newer than the message before, so that replays do not reach them twice.
-        Hence automatic stamps always grow, even when the clock does not.
+        Subscribers drop messages that are not newer than the previous one, which removes replayed duplicates.
+        Therefore automatic timestamps always increase, even if the clock does not.
         """
         if product.is_relayed_dataproduct:
             timestamp = product.timestamp

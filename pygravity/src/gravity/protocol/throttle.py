@@ -1,4 +1,4 @@
-"""Counts what may happen too often to be told each time: pure, the time is an argument."""
+"""Limits how often a recurring event is reported."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import math
 
 
 class ThrottledCount:
-    """Tells of the first event at once, then of those in between at most every `pause` seconds."""
+    """Counts events: reports the first one at once, later ones in groups at most every `pause` seconds."""
 
     def __init__(self, pause: float = 10.0) -> None:
         self.total = 0
         self._pause = pause
-        self._told = 0
-        self._told_at = -math.inf
+        self._reported = 0
+        self._reported_at = -math.inf
 
     def add(self, now: float) -> int:
-        """Count an event; return how many there are to tell of, 0 while it is too early to tell again."""
+        """Count an event at time `now`, in seconds; return how many to report, 0 if it is too early."""
         self.total += 1
-        if now - self._told_at < self._pause:
+        if now - self._reported_at < self._pause:
             return 0
-        self._told_at = now
-        return self.rest()
+        self._reported_at = now
+        return self.take_unreported()
 
-    def rest(self) -> int:
-        """Return how many have not been told of, for the last time they can be."""
-        untold, self._told = self.total - self._told, self.total
-        return untold
+    def take_unreported(self) -> int:
+        """Return how many events have not been reported yet, and count them as reported."""
+        unreported, self._reported = self.total - self._reported, self.total
+        return unreported

@@ -1,4 +1,4 @@
-"""What a node publishes by itself, where that is configured: its settings, its metrics and the application's log."""
+"""Data products that a node publishes itself, if configured: settings, metrics and the application's log."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Diagnostics:
         self._registrar = registrar
         self._publisher_role = publisher_role
         self._begun = False
-        self._told: dict[str, str] = {}  # settings
+        self._published: dict[str, str] = {}  # settings by key
 
     def begin(self) -> None:
-        """Publish from now on, and begin with the settings, if that is configured."""
+        """Start publishing; register the settings product if configured."""
         if self._parameters.yes("GravitySettingsPublishEnabled"):
             self._registrar.register(SETTINGS_PRODUCT, TCP, cache=False)
         self._begun = True
@@ -48,13 +48,13 @@ class Diagnostics:
     def publish_setting(self, key: str, default: str) -> None:
         """Publish the text of a parameter that the application has read, if that is configured and it is news."""
         value = self._parameters.text(key, default)
-        if SETTINGS_PRODUCT in self._publisher_role and self._told.get(key) != value:
-            self._told[key] = value
+        if SETTINGS_PRODUCT in self._publisher_role and self._published.get(key) != value:
+            self._published[key] = value
             message = GravityConfigParamPB(key=key, value=value, is_default=not self._parameters.is_set(key))
             self._publish(SETTINGS_PRODUCT, message, self._component_id)
 
     def log(self, level: str, line: str) -> None:
-        """Publish a line of the application's log; dropped as long as the directory takes no registration."""
+        """Publish a line of the application's log; drop it if the log product cannot be registered yet."""
         if not self._begun:
             return
         if LOG_PRODUCT not in self._publisher_role:
@@ -62,7 +62,7 @@ class Diagnostics:
         self._publish(LOG_PRODUCT, GravityLogMessagePB(level=level, message=line))
 
     def begin_metrics(self, metrics: Metrics, loop: Loop) -> None:
-        """Sample `metrics` and publish them as often as the configuration says, in the thread of `loop`."""
+        """Sample and publish `metrics` at the configured intervals, in the thread of `loop`."""
         self._registrar.register(METRICS_PRODUCT, TCP, cache=False, anonymous=True)
         period = max(1, self._parameters.integer("GravityMetricsSamplePeriodSeconds", 10))
         samples = max(1, self._parameters.integer("GravityMetricsSamplesPerPublish", 6))

@@ -1,4 +1,4 @@
-"""A node's heartbeats at work: its own, and those of the components that it listens to."""
+"""Sends a node's heartbeats and listens to those of other components."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from .publisher import PublisherRole
 
 
 class Listener(Protocol):
-    """What hears of another component's heartbeats."""
+    """The callbacks for another component's heartbeats."""
 
     def MissedHeartbeat(
         self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
     ) -> None:
-        """Take note that no heartbeat has come for an interval."""
+        """Handle an interval without a heartbeat."""
 
     def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
-        """Take note that a heartbeat has come within the last interval."""
+        """Handle an interval with a heartbeat."""
 
 
 class HeartbeatSender:
-    """Publishes a node's own heartbeat until it is stopped; the first one at once."""
+    """Publishes a node's heartbeat immediately and then periodically, until stopped."""
 
     def __init__(self, loop: Loop, publisher_role: PublisherRole, product_id: str, interval: int) -> None:
         """`interval` in microseconds."""
@@ -39,7 +39,7 @@ class HeartbeatSender:
         loop.call(lambda: self._beat(time.monotonic()))
 
     def stop(self) -> None:
-        """Publish no more."""
+        """Stop publishing."""
         self._stopped = True
 
     def _beat(self, due: float) -> None:
@@ -51,7 +51,7 @@ class HeartbeatSender:
 
 
 class HeartbeatSubscriber:
-    """A component that is listened to: subscribed to its heartbeats, it notes them."""
+    """Subscribes to the heartbeats of a component and records them."""
 
     def __init__(self, component_id: str, domain: str, monitor: HeartbeatMonitor, listener: Listener) -> None:
         self.component_id = component_id
@@ -60,21 +60,21 @@ class HeartbeatSubscriber:
         self.listener = listener
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Note that heartbeats have come."""
+        """Record heartbeats."""
         self.monitor.beat()
 
 
 class HeartbeatListeners:
-    """The components whose heartbeats a node listens to."""
+    """The heartbeat listeners of a node, one per component."""
 
     def __init__(self, loop: Callable[[], Loop]) -> None:
         self._loop = loop
         self._heard: dict[str, HeartbeatSubscriber] = {}
 
     def add(self, component_id: str, domain: str, interval: int, listener: Listener) -> HeartbeatSubscriber:
-        """Report a component's heartbeats to `listener` every `interval` microseconds; the last listener wins.
+        """Report to `listener` every `interval` microseconds, replacing the component's previous listener.
 
-        Returns the subscriber that has to be subscribed to them.
+        Returns the subscriber, which the caller must subscribe to the heartbeats.
         """
         heard = self._heard[component_id] = HeartbeatSubscriber(
             component_id, domain, HeartbeatMonitor(interval, _now()), listener
@@ -83,7 +83,7 @@ class HeartbeatListeners:
         return heard
 
     def remove(self, component_id: str) -> HeartbeatSubscriber | None:
-        """Report no more; return the subscriber that can be unsubscribed, None if there is none."""
+        """Stop reporting; return the subscriber to unsubscribe, or None if there is none."""
         return self._heard.pop(component_id, None)
 
     def _schedule(self, heard: HeartbeatSubscriber) -> None:

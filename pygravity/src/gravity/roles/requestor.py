@@ -1,4 +1,4 @@
-"""A node's requests to services at work: synchronous ones in the caller's thread, asynchronous ones in a loop."""
+"""The requestor's role: synchronous requests in the caller's thread, asynchronous ones in a loop."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from ..protocol.directory_messages import Kind, Service, Unregistration
 from ..protocol.envelope import MalformedFrame, decode_data_product, encode
 from .directory_client import DirectoryClient, NoDirectory
 
-FUTURE_REQUEST = b"FUTURE_REQUEST"  # what an asynchronous requestor sends to where the real answer will be
+FUTURE_REQUEST = b"FUTURE_REQUEST"  # sent to the address of a future response
 
 
 class Requestor(Protocol):
-    """What takes the answers to asynchronous requests."""
+    """The callbacks for asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
-        """Take an answer."""
+        """Process a response."""
 
     def requestTimeout(self, serviceID: str, requestID: str) -> None:
-        """Take note that none has come in time."""
+        """Handle a timeout."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """An asynchronous request; it holds its requestor until the callback."""
+    """An asynchronous request, which keeps its requestor alive until the callback."""
 
     service_id: str
     request_id: str
-    requestor: Requestor | None  # None once it has been called
+    requestor: Requestor | None  # None after the callback
     service: Service
     deadline: float | None  # of time.monotonic()
     requester: Requester | None = None
@@ -51,10 +51,10 @@ class RequestorRole:
         self._loop = loop
         self._directory = directory
 
-    def ask(
+    def request(
         self, service_id: str, domain: str, product: GravityDataProductPB, timeout: float | None
     ) -> GravityDataProductPB | None:
-        """Return a service's answer, None if there is none within `timeout` seconds or it is not the one meant."""
+        """Return a service's response, or None if there is no valid one within `timeout` seconds (None: no limit)."""
         service = self._find(service_id, domain)
         if not isinstance(service, Service):
             return None
@@ -65,16 +65,16 @@ class RequestorRole:
             if response is None:
                 return None
             if response.registration_time != service.registration_time:
-                library_log.warning("the answer of %s is not from the registered provider: dropped", service.url)
+                library_log.warning("dropped the response of %s: not from the registered provider", service.url)
                 return None
             if response.future_response:
                 return self._exchange(response.future_socket_url, frame, deadline)
         except (TransportError, MalformedFrame) as error:
-            library_log.warning("no answer from %s: %s", service.url, error)
+            library_log.warning("no response from %s: %s", service.url, error)
             return None
         return response
 
-    def ask_later(
+    def request_async(
         self,
         service_id: str,
         domain: str,
@@ -83,9 +83,9 @@ class RequestorRole:
         request_id: str,
         timeout: float | None,
     ) -> int:
-        """Send a request whose answer goes to `requestor`; so does the lack of one within `timeout` seconds.
+        """Send a request; `requestor` gets the response, or a timeout after `timeout` seconds (None: no limit).
 
-        Returns one of `codes`: after another one than SUCCESS, nothing comes.
+        Returns one of `codes`; there is no callback unless it is SUCCESS.
         """
         service = self._find(service_id, domain)
         if not isinstance(service, Service):
@@ -99,7 +99,7 @@ class RequestorRole:
         return codes.SUCCESS
 
     def _find(self, service_id: str, domain: str) -> Service | int:
-        """Return where a service is, or the code that says why nobody can be asked."""
+        """Return a service's address, or the code of the error."""
         try:
             service = self._directory.service(service_id, domain)
         except NoDirectory as error:
@@ -118,7 +118,7 @@ class RequestorRole:
         try:
             requester = pending.requester = self._transport.requester(url, frame)
         except TransportError as error:
-            library_log.warning("no request to %s: %s", url, error)
+            library_log.warning("cannot send a request to %s: %s", url, error)
             return
         self._loop().watch(requester, lambda: self._receive(pending))
 
@@ -131,9 +131,9 @@ class RequestorRole:
         try:
             response = decode_data_product(frame)
         except MalformedFrame as error:
-            library_log.warning("the answer of %s is dropped: %s", pending.service_id, error)
+            library_log.warning("dropped the response of %s: %s", pending.service_id, error)
             return
-        if not self._is_meant(pending, response):
+        if not self._is_from_provider(pending, response):
             return
         if response.future_response:
             pending.following_future = True
@@ -142,12 +142,12 @@ class RequestorRole:
         product = GravityDataProduct._wrap(response)
         self._call(pending, lambda r: r.requestFilled(pending.service_id, pending.request_id, product))
 
-    def _is_meant(self, pending: _Pending, response: GravityDataProductPB) -> bool:
-        """Return whether an answer is from the registered provider; one that is not is reported as stale."""
+    def _is_from_provider(self, pending: _Pending, response: GravityDataProductPB) -> bool:
+        """Return whether a response is from the registered provider; if not, report that one as stale."""
         found, meant = response.registration_time, pending.service.registration_time
         if found == meant or (pending.following_future and not found):
             return True
-        library_log.warning("the answer of %s is not from the registered provider: dropped", pending.service_id)
+        library_log.warning("dropped the response of %s: not from the registered provider", pending.service_id)
         if found:
             self._directory.report_stale(Unregistration(pending.service_id, pending.service.url, Kind.SERVICE, meant))
         return False
@@ -161,7 +161,7 @@ class RequestorRole:
     def _call(self, pending: _Pending, callback: Callable[[Requestor], None]) -> None:
         requestor, pending.requestor = pending.requestor, None
         if requestor is None:
-            return  # called already
+            return  # already called
         try:
             callback(requestor)
         except Exception:

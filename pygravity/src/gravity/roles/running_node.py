@@ -1,7 +1,7 @@
-"""What a node has running: its threads, its sockets and its roles, and how it begins and ends.
+"""A running node: its roles and their threads and sockets, from start to end.
 
-A core does not know its node, so that a forgotten node can be collected. Being collected closes sockets but
-withdraws no registration, as in the reference; the end of the program and `GravityNode.close` withdraw them.
+A RunningNode holds no reference to its GravityNode, so that an unused one can be collected. As in Gravity, collection
+closes sockets but does not unregister anything; `GravityNode.close` and the end of the program do.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from .requestor import RequestorRole
 from .subscriber import Key, Subscriber, SubscriberRole
 
 CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
-DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # of looking for the directory's own data product
+DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # for looking up the directory's own data product; seconds
 
 
 class RunningNode:
-    """The running part of a node. Its methods may be called from any thread and return `codes`."""
+    """The running part of a node. Methods are thread-safe; those that return an int return `codes`."""
 
     def __init__(self, component_id: str, parameters: Parameters) -> None:
-        """Raises ValueError if ServiceDirectoryURL is no address, TransportError if its host is unknown."""
+        """Raises ValueError if ServiceDirectoryURL is malformed, TransportError if its host is unknown."""
         self.component_id = component_id
         self.parameters = parameters
         self.domain = ""
@@ -49,7 +49,7 @@ class RunningNode:
         self._loops: dict[str, Loop] = {}
         self._loops_lock = threading.Lock()
         self._heart_lock = threading.Lock()
-        self._ended = False  # no loop runs
+        self._ended = False  # no loop may run
         self._joined = False
         self._heartbeat: HeartbeatSender | None = None
 
@@ -90,7 +90,7 @@ class RunningNode:
     # ---- joining -----------------------------------------------------------------------------------------
 
     def join(self) -> int:
-        """Find the Service Directory; the first time, begin what the configuration asks for."""
+        """Connect to the Service Directory; the first time, also start what is configured."""
         if self._discovery and not self._discovery.found(
             self.parameters.integer("ServiceDirectoryBroadcastTimeout", 10)
         ):
@@ -116,31 +116,31 @@ class RunningNode:
             self.start_heartbeat(round(seconds * 1e6))
 
     def _ask_config_server(self) -> None:
-        """Take over the parameters that the ConfigServer has for this component and that are not set here."""
+        """Add the ConfigServer's parameters for this component that are not set locally."""
         product = GravityDataProductPB(dataProductID="ConfigRequestPB", componentID=self.component_id)
         product.domain = self.domain
         fill(product, ConfigRequestPB(componentID=self.component_id))
-        response = self.requestor_role.ask(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
+        response = self.requestor_role.request(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
         if response is None:
             return
         try:
             message = checked_text(parse(ConfigeResponsePB, response.data))
         except MalformedFrame as error:
-            library_log.warning("no configuration from the ConfigServer: %s", error)
+            library_log.warning("cannot use the ConfigServer's response: %s", error)
             return
         self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
         own, ports = self._transport.options, Options.from_parameters(self.parameters)
         self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
-        """Follow the Service Directory to its new start: offer everything again, as it was, and look up anew.
+        """Switch to a restarted Service Directory: repeat all registrations and lookups.
 
         Runs in the discovery thread.
         """
         self.directory.move(url)
         if not self._joined:
             return
-        self.registrar.offer_again()
+        self.registrar.register_again()
         known = self.subscriber_role.keys
         for key in known():
             with contextlib.suppress(NoDirectory):
@@ -151,7 +151,7 @@ class RunningNode:
     # ---- subscriptions -----------------------------------------------------------------------------------
 
     def subscribe(self, key: Key, filter_text: str, subscriber: Subscriber, *, wants_cached: bool) -> int:
-        """Deliver a data product to a subscriber, which is held weakly."""
+        """Deliver a data product to a subscriber, holding only a weak reference to it."""
         try:
             publishers = self.directory.publishers(key.id, key.domain)
             updates_url = self.updates_url()
@@ -166,7 +166,7 @@ class RunningNode:
         return codes.SUCCESS
 
     def updates_url(self) -> str | None:
-        """Return where the directory publishes its lists, None if nowhere; it needs a moment after its start."""
+        """Return the address of the directory's RegisteredPublishers, or None; it appears shortly after the start."""
         for attempt in range(DIRECTORY_TRIES):
             if attempt:
                 time.sleep(DIRECTORY_PAUSE)
@@ -176,7 +176,7 @@ class RunningNode:
 
     @property
     def wants_cached(self) -> bool:
-        """Whether new subscriptions begin with publishers' last messages, unless they say otherwise."""
+        """Whether subscriptions start with publishers' last messages by default."""
         return self.parameters.yes("ReceiveLastSentDataproduct", True)
 
     # ---- heartbeats --------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class RunningNode:
             return codes.SUCCESS
 
     def stop_heartbeat(self) -> int:
-        """Publish no more heartbeats."""
+        """Stop publishing heartbeats."""
         with self._heart_lock:
             heartbeat, self._heartbeat = self._heartbeat, None
             if heartbeat:
@@ -208,7 +208,7 @@ class RunningNode:
         return self.subscribe(key, "", subscriber, wants_cached=self.wants_cached)
 
     def stop_listening(self, component_id: str) -> int:
-        """Report a component's heartbeats no more."""
+        """Stop reporting a component's heartbeats."""
         if subscriber := self._heartbeat_listeners.remove(component_id):
             key = Key(subscriber.domain, component_id + HEARTBEAT_SUFFIX)
             self.subscriber_role.unsubscribe(key, "", subscriber)
@@ -216,17 +216,17 @@ class RunningNode:
 
     # ---- the end -------------------------------------------------------------------------------------------
 
-    def close(self, *, withdraw: bool = False) -> None:
-        """Stop the threads and close the sockets; with `withdraw`, take registrations back first.
+    def close(self, *, unregister: bool = False) -> None:
+        """Stop the threads and close the sockets; with `unregister`, unregister everything first.
 
-        Calls in other threads end soon, with an error's code.
+        Calls in other threads return an error code soon.
         """
         if not self.registrar.close():
             return
         _running.discard(self)
-        if withdraw and self._joined:
-            self.registrar.withdraw_all()
-        self._transport.end_requests()  # one in a callback would hold its loop up
+        if unregister and self._joined:
+            self.registrar.unregister_all()
+        self._transport.end_requests()  # one in a callback would block its loop
         self._end()
         self.publisher_role.close()
         self._transport.close()
@@ -242,7 +242,7 @@ class RunningNode:
         with self._loops_lock:
             if role not in self._loops:
                 self._loops[role] = Loop(f"gravity-{role}")
-                if self._ended:  # a call in another thread has come too late: what it hands over is not done
+                if self._ended:  # a call in another thread came too late; do not run its functions
                     self._loops[role].stop()
             return self._loops[role]
 
@@ -253,5 +253,5 @@ _running: weakref.WeakSet[RunningNode] = weakref.WeakSet()
 @atexit.register
 def _close_all() -> None:
     for core in list(_running):
-        with contextlib.suppress(Exception):  # at the end of the program there is nobody left to tell
-            core.close(withdraw=True)
+        with contextlib.suppress(Exception):  # errors at exit cannot be handled
+            core.close(unregister=True)

@@ -1,6 +1,6 @@
-"""Which other domains' Service Directories are heard: pure, the time is an argument.
+"""Tracks the Service Directories of other domains by their broadcasts.
 
-A domain counts as there after its third broadcast, and as gone when as many have been missed.
+A domain appears with its third broadcast and vanishes after three missed ones.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ EVERY_DOMAIN = "*"
 class _Neighbour:
     broadcast: Broadcast
     confidence: int
-    due: float  # when the next broadcast is missed
+    due: float  # when the next broadcast counts as missed
     there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Appeared:
-    """A domain's directory is there, or has started anew."""
+    """A domain's directory has started or restarted."""
 
     domain: str
     url: str
@@ -32,31 +32,33 @@ class Appeared:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """A domain's directory is heard no more."""
+    """A domain's directory has stopped broadcasting."""
 
     domain: str
 
 
 class Neighbours:
-    """The domains that are heard, of those that are wanted."""
+    """The wanted domains whose broadcasts are received."""
 
     def __init__(self, own_domain: str, wanted: Collection[str]) -> None:
-        """`wanted`: names of domains; "*" stands for all."""
+        """`wanted`: names of domains, or "*" for all."""
         self._own_domain = own_domain
         self._wanted = wanted
         self._heard: dict[str, _Neighbour] = {}
 
     @property
     def domains(self) -> list[str]:
-        """Those that are there, by name."""
+        """The domains that have appeared, sorted by name."""
         return sorted(name for name, neighbour in self._heard.items() if neighbour.there)
 
     def hear(self, broadcast: Broadcast, now: float) -> Appeared | None:
-        """Take a broadcast; return what it means. `now` in seconds of a clock that does not go back."""
+        """Process a broadcast; return Appeared if it makes its domain appear. `now`: seconds of a monotonic clock."""
         name = broadcast.domain
         if name == self._own_domain or not (name in self._wanted or EVERY_DOMAIN in self._wanted):
             return None
-        due = now + 1.5 * max(1, broadcast.rate)  # half an interval of grace: broadcasts have no exact clock
+        due = now + 1.5 * max(
+            1, broadcast.rate
+        )  # half an interval of grace, since broadcasts are not exactly periodic
         known = self._heard.get(name)
         if known is None:
             known = self._heard[name] = _Neighbour(broadcast, 0, due)
@@ -69,7 +71,7 @@ class Neighbours:
         return Appeared(name, broadcast.url)
 
     def miss(self, now: float) -> Iterator[Vanished]:
-        """Yield the domains that are gone by `now`."""
+        """Yield the domains that have vanished by `now`."""
         for name, neighbour in list(self._heard.items()):
             while neighbour.due <= now and neighbour.confidence:
                 neighbour.confidence -= 1
