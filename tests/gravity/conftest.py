@@ -19,8 +19,7 @@ import zmq
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity, log
 from gravity.directory.server import ServiceDirectory
 from gravity.io import Options
-from gravity.protocol import wire
-from gravity.protocol.wire import Kind, Lookup
+from gravity.protocol.directory_messages import Kind, Lookup, decode_publishers_reply, encode_request
 
 Eventually = Callable[..., None]
 Socket = zmq.Socket[bytes]
@@ -129,9 +128,9 @@ class Cluster:
         with zmq.Context() as context, context.socket(zmq.REQ) as requester:
             requester.linger = 0
             requester.connect(f"tcp://127.0.0.1:{self.port}")
-            requester.send(wire.encode_request(Lookup(id, Kind.DATA)))
+            requester.send(encode_request(Lookup(id, Kind.DATA)))
             assert requester.poll(10_000)
-            return [p.url for p in wire.decode_publishers_reply(requester.recv())]
+            return [p.url for p in decode_publishers_reply(requester.recv())]
 
     def close(self) -> None:
         for node in self._nodes:

@@ -45,7 +45,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
 def test_list(url: str):
     code, printed, errors = run("list")
     assert (code, errors) == (0, "")
-    assert printed.startswith("domain (without a name): nodes ServiceDirectory, Talker\n")
+    assert printed.startswith("domain (unnamed): nodes ServiceDirectory, Talker\n")
     assert "  data product  Log" in printed and "  service       DirectoryService" in printed
     rows = json.loads(run("list", "--json")[1])
     assert {row["id"] for row in rows if row["node"] == "Talker"} == {"Log", "Raw"}

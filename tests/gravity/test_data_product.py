@@ -12,7 +12,7 @@ from gravity.GravityConfigParamPB_pb2 import GravityConfigParamPB
 from gravity.GravityDataProduct import envelope_of
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityMetricsDataPB_pb2 import GravityMetricsDataPB
-from gravity.protocol.wire import MalformedFrame
+from gravity.protocol.envelope import MalformedFrame
 
 
 def test_new_product_is_empty() -> None:

@@ -212,8 +212,8 @@ def test_an_unknown_host(
 def test_negative_limits_are_ignored(cluster: Cluster) -> None:
     cluster.configure("PublishHWM = -1\nSubscribeHWM = 7\nTcpKeepAliveEnabled = true\nTcpKeepAliveProbes = 3")
     node = cluster.node()
-    assert node._core is not None
-    options = node._core._transport.options
+    assert node._running is not None
+    options = node._running._transport.options
     assert (options.publish_hwm, options.subscribe_hwm, options.keep_alive) == (1000, 7, (7200, 3, 75))
 
 
@@ -268,7 +268,7 @@ def test_the_port_is_one_of_those_configured(cluster: Cluster, free_port: Callab
 
 def test_publishing_something_unregistered(cluster: Cluster, product: Product, library_lines: list[str]) -> None:
     assert cluster.node().publish(product("P", "x")) == gravity.SUCCESS
-    assert library_lines == ["dropped a message of P, which is not registered"]
+    assert library_lines == ["P is not registered: message dropped"]
 
 
 def test_subscribers_exist(cluster: Cluster, eventually: Eventually) -> None:
@@ -294,7 +294,7 @@ def test_no_list_of_publishers(cluster: Cluster, monkeypatch: pytest.MonkeyPatch
         return []
 
     monkeypatch.setattr(DirectoryClient, "publishers", publishers)
-    monkeypatch.setattr("gravity.roles.core.DIRECTORY_PAUSE", 0.001)
+    monkeypatch.setattr("gravity.roles.running_node.DIRECTORY_PAUSE", 0.001)
     assert node.subscribe("P", GravitySubscriber()) == gravity.NO_SERVICE_DIRECTORY
     assert asked == ["P"] + ["RegisteredPublishers"] * 5
 
@@ -509,13 +509,13 @@ def test_calls_that_come_too_late(cluster: Cluster, threads: Callable[[], int]) 
     """As a thread makes them that has entered a method of the node just before another one closed it."""
     before = threads()
     node = cluster.node("Comp")
-    core = node._core
-    assert core is not None
+    running = node._running
+    assert running is not None
     node.close()
-    assert core.registering.register("P", gravity.TCP, cache=True) == gravity.NOT_INITIALIZED
-    assert core.registering.register_service("S", gravity.TCP, _Silent()) == gravity.NOT_INITIALIZED
-    assert core.listen("Comp", "", 1000, GravityHeartbeatListener()) == gravity.NO_SERVICE_DIRECTORY
-    assert core.stop_listening("Comp") == gravity.SUCCESS
+    assert running.registrar.register("P", gravity.TCP, cache=True) == gravity.NOT_INITIALIZED
+    assert running.registrar.register_service("S", gravity.TCP, _Silent()) == gravity.NOT_INITIALIZED
+    assert running.listen("Comp", "", 1000, GravityHeartbeatListener()) == gravity.NO_SERVICE_DIRECTORY
+    assert running.stop_listening("Comp") == gravity.SUCCESS
     assert threads() == before
 
 

@@ -11,8 +11,17 @@ import zmq
 from gravity import GravityDataProduct, gravity
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.io import now_us
-from gravity.protocol import wire
-from gravity.protocol.wire import DirectoryCode, Kind, Lookup, Publisher, Registration
+from gravity.protocol.directory_messages import (
+    DirectoryCode,
+    Kind,
+    Lookup,
+    Publisher,
+    Registration,
+    decode_code_reply,
+    decode_publishers_reply,
+    encode_request,
+)
+from gravity.protocol.names import REGISTERED_PUBLISHERS
 
 if TYPE_CHECKING:
     from .conftest import Cluster, Collector, Eventually
@@ -34,8 +43,8 @@ class RawPublisher:
         requester = raw(zmq.REQ)
         requester.connect(cluster.url)
         registration = Registration("P", self.url, Kind.DATA, "Raw", REGISTERED * 1_000_000 + 1, domain, **fields)  # type: ignore[arg-type]
-        requester.send(wire.encode_request(registration))
-        assert wire.decode_code_reply(requester.recv()) is DirectoryCode.SUCCESS
+        requester.send(encode_request(registration))
+        assert decode_code_reply(requester.recv()) is DirectoryCode.SUCCESS
 
     def wait_for_subscriber(self, topic: bytes = b"") -> None:
         assert self.socket.poll(10_000)
@@ -94,7 +103,7 @@ def test_a_publisher_with_another_registration_is_reported(
     eventually(lambda: cluster.publishers("P") == [])
     eventually(lambda: publisher.socket.poll(0) and publisher.socket.recv() == b"\x00")
     assert collector.texts == ["good"]
-    assert library_lines == [f"P at {publisher.url} no longer comes from Raw"]
+    assert library_lines == [f"P at {publisher.url} is no longer published by Raw"]
 
 
 def test_after_a_stale_publisher_the_subscription_lives_on(
@@ -167,7 +176,7 @@ def test_garbage_instead_of_a_list_of_publishers(
     cluster: Cluster, product: Product, eventually: Eventually, frames: list[bytes]
 ) -> None:
     collector = cluster.subscriber(cluster.node(), "P")
-    updates = cluster.directory._publishing._open[wire.REGISTERED_PUBLISHERS].sender
+    updates = cluster.directory._publisher_role._open[REGISTERED_PUBLISHERS].sender
     eventually(lambda: updates.has_subscribers)
     with updates.lock:
         updates._socket.send_multipart(frames)
@@ -180,8 +189,8 @@ def test_a_raw_subscriber_hears_our_publisher(cluster: Cluster, product: Product
     node.publish(product("P", "early"), "filter")
     requester, subscriber = raw(zmq.REQ), raw(zmq.SUB)
     requester.connect(cluster.url)
-    requester.send(wire.encode_request(Lookup("P", Kind.DATA, "")))
-    [found] = wire.decode_publishers_reply(requester.recv())
+    requester.send(encode_request(Lookup("P", Kind.DATA, "")))
+    [found] = decode_publishers_reply(requester.recv())
     assert found == Publisher(found.url, "Ours", found.registration_time)
     subscriber.subscribe(b"")
     subscriber.connect(found.url)

@@ -22,8 +22,16 @@ from tests.interop.implementations import Implementation, Mix
 from tests.support import eventually, free_port
 
 from gravity import gravity
-from gravity.protocol import wire
-from gravity.protocol.wire import Kind, Lookup
+from gravity.protocol.directory_messages import (
+    Kind,
+    Lookup,
+    Publisher,
+    Service,
+    decode_publishers_reply,
+    decode_service_reply,
+    encode_request,
+)
+from gravity.protocol.names import REGISTERED_PUBLISHERS
 
 PROGRAM = Path(__file__).with_name("node.py")
 
@@ -279,7 +287,7 @@ class Cluster:
                 implementation.directory, cwd=self.folder, env=implementation.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
-        eventually(lambda: self.publishers(wire.REGISTERED_PUBLISHERS), 15)
+        eventually(lambda: self.publishers(REGISTERED_PUBLISHERS), 15)
 
     def stop_directory(self) -> None:
         """End the directory."""
@@ -288,26 +296,26 @@ class Cluster:
         self._directory.wait()
         self._directory = None
 
-    def publishers(self, id: str, domain: str = "") -> list[wire.Publisher]:
+    def publishers(self, id: str, domain: str = "") -> list[Publisher]:
         """Whom the directory lists for a data product; nobody if it does not answer.
 
         What offers say of relays is lost when they are made again or known from elsewhere: no word means no.
         """
         reply = self._look_up(id, Kind.DATA, domain)
-        listed = wire.decode_publishers_reply(reply) if reply else []
+        listed = decode_publishers_reply(reply) if reply else []
         return [replace(p, is_relay=bool(p.is_relay)) for p in listed]
 
-    def service(self, id: str, domain: str = "") -> wire.Service:
+    def service(self, id: str, domain: str = "") -> Service:
         """Where the directory says that a service is."""
         reply = self._look_up(id, Kind.SERVICE, domain)
         assert reply
-        return wire.decode_service_reply(reply)
+        return decode_service_reply(reply)
 
     def _look_up(self, id: str, kind: Kind, domain: str) -> bytes | None:
         with self._context.socket(zmq.REQ) as requester:
             requester.linger = 0
             requester.connect(f"tcp://127.0.0.1:{self.port}")
-            requester.send(wire.encode_request(Lookup(id, kind, domain)))
+            requester.send(encode_request(Lookup(id, kind, domain)))
             return requester.recv() if requester.poll(1000) else None
 
     # ---- nodes ---------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tests.interop.cluster import Cluster
 from tests.support import eventually
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.protocol import wire
+from gravity.protocol.envelope import encode
 
 
 def test_a_publisher_that_restarts_on_its_port(cluster: Cluster):
@@ -61,7 +61,7 @@ def test_an_impostor_is_reported(cluster: Cluster):
         dataProductID="P", data=b"believe me", timestamp=time.time_ns() // 1000, componentID="Publisher",
         domain="", registration_time=listed.registration_time - 1,
     )  # fmt: skip
-    impostor.send_multipart([b"", wire.encode(product)])
+    impostor.send_multipart([b"", encode(product)])
     eventually(lambda: cluster.publishers("P") == [])
     assert told.texts == []
     impostor.close()

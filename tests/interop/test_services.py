@@ -10,7 +10,7 @@ from tests.interop.cluster import Cluster
 from tests.support import eventually
 
 from gravity import gravity
-from gravity.protocol import wire
+from gravity.protocol.envelope import decode_data_product, encode
 from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 
@@ -121,10 +121,10 @@ def test_an_impostor_is_reported(cluster: Cluster):
     impostor = cluster.impostor(zmq.REP, listed.url)
     assert requestor.ask_later("Service", "x", "id") == gravity.SUCCESS
     assert impostor.poll(10_000)
-    asked = wire.decode_data_product(impostor.recv())
+    asked = decode_data_product(impostor.recv())
     assert (asked.componentID, asked.registration_time) == ("Subscriber", listed.registration_time)
     asked.registration_time -= 1
-    impostor.send(wire.encode(asked))
+    impostor.send(encode(asked))
     eventually(lambda: not cluster.service("Service").url)
     assert not requestor.told("requestor").answers
 

@@ -1,20 +1,20 @@
-"""The data product, the message that applications publish and receive."""
+"""GravityDataProduct: a message as applications see it."""
 
 from __future__ import annotations
 
 from google.protobuf.message import DecodeError, Message
 
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .protocol.wire import MalformedFrame, copy_of, decode_data_product, encode, fill
+from .protocol.envelope import MalformedFrame, copy_of, decode_data_product, encode, fill
 
 _new = object.__new__
 
 
 class GravityDataProduct:
-    """One message: an identity, a payload of bytes, and what its publisher stamped on it.
+    """A message: an id, a payload of bytes, and the metadata added by its publisher.
 
-    Give exactly one of `dataProductID` (a new, empty one) and `data` (a serialized GravityDataProductPB).
-    Raises AttributeError if neither or both are given, or `data` cannot be parsed.
+    Give either `dataProductID`, for a new and empty message, or `data`, a serialized GravityDataProductPB. Raises
+    AttributeError if neither or both are given, or if `data` cannot be parsed.
     """
 
     def __init__(self, dataProductID: str | None = None, data: bytes | None = None) -> None:
@@ -39,14 +39,14 @@ class GravityDataProduct:
 
     @data.setter
     def data(self, data: bytes | Message) -> None:
-        # protobuf frees the old contents of a field only with its message: one that is reused grows forever.
+        # protobuf frees old field values only together with the message; refilling one message would leak memory.
         pb = copy_of(self._pb) if self._pb.data else self._pb
-        if isinstance(data, (bytes, bytearray, str)):  # a tuple is looked through faster
+        if isinstance(data, (bytes, bytearray, str)):  # a tuple is faster than a union
             pb.data = data  # protobuf itself raises TypeError for a str
         elif isinstance(data, Message):
             fill(pb, data)
         else:
-            raise AttributeError(f"data is bytes or a protobuf message, not {type(data).__name__}")
+            raise AttributeError(f"data must be bytes or a protobuf message, not {type(data).__name__}")
         self._pb = pb
 
     def populateMessage(self, data: Message) -> None:
@@ -71,16 +71,16 @@ class GravityDataProduct:
     def parseFromString(self, data: bytes) -> None:
         """Merge a serialized data product into this one; raise AttributeError if it cannot be parsed."""
         try:
-            decode_data_product(data)  # first, so that malformed data leave this one unchanged
+            decode_data_product(data)  # first, so that invalid data leaves this product unchanged
             merged = copy_of(self._pb)  # as in `data`
             merged.MergeFromString(data)
             self._pb = merged
         except (MalformedFrame, TypeError) as error:
-            raise AttributeError(f"no serialized GravityDataProductPB: {error}") from None
+            raise AttributeError(f"not a serialized GravityDataProductPB: {error}") from None
 
     @property
     def timestamp(self) -> int:
-        """The time of publication in microseconds since the epoch, 0 before it."""
+        """Time of publication in microseconds since the epoch; 0 if not published."""
         return self._pb.timestamp
 
     @timestamp.setter
@@ -89,7 +89,7 @@ class GravityDataProduct:
 
     @property
     def receivedTimestamp(self) -> int:
-        """The time of reception in microseconds since the epoch, 0 before it."""
+        """Time of receipt in microseconds since the epoch; 0 if not received."""
         return self._pb.received_timestamp
 
     @property
@@ -99,7 +99,7 @@ class GravityDataProduct:
 
     @property
     def softwareVersion(self) -> str:
-        """The application's own version, if it sets one."""
+        """The application's version, if it sets one."""
         return self._pb.softwareVersion
 
     @softwareVersion.setter
@@ -126,7 +126,7 @@ class GravityDataProduct:
 
     @property
     def isCachedDataproduct(self) -> bool:
-        """Whether this is a publisher's cached last message, sent because a subscriber is new."""
+        """Whether this is a publisher's cached last message, sent to a new subscriber."""
         return self._pb.is_cached_dataproduct
 
     @isCachedDataproduct.setter
@@ -135,7 +135,7 @@ class GravityDataProduct:
 
     @property
     def protocol(self) -> str:
-        """How the payload is encoded: "protobuf2" if it was set from a protobuf message."""
+        """The payload's encoding: "protobuf2" if it was set from a protobuf message."""
         return self._pb.protocol
 
     @protocol.setter
@@ -144,7 +144,7 @@ class GravityDataProduct:
 
     @property
     def typeName(self) -> str:
-        """The full name of the payload's message type, if it was set from a protobuf message."""
+        """The payload's full message type name, if it was set from a protobuf message."""
         return self._pb.type_name
 
     @typeName.setter
@@ -153,19 +153,19 @@ class GravityDataProduct:
 
     @property
     def isFutureResponse(self) -> bool:
-        """Whether this answer only says where the real one will be."""
+        """Whether this response only gives the address of the actual one."""
         return self._pb.future_response
 
     @property
     def futureSocketUrl(self) -> str:
-        """Where the real answer will be."""
+        """The address of the actual response."""
         return self._pb.future_socket_url
 
 
 def wrapped(envelopes: list[GravityDataProductPB]) -> list[GravityDataProduct]:
-    """Return received envelopes as data products, without copying: they now belong to the application."""
+    """Wrap received envelopes without copying them."""
     products = []
-    for envelope in envelopes:  # what _wrap does, without its call
+    for envelope in envelopes:  # as _wrap, without the cost of a call
         product = _new(GravityDataProduct)
         product._pb = envelope
         products.append(product)
@@ -173,9 +173,9 @@ def wrapped(envelopes: list[GravityDataProductPB]) -> list[GravityDataProduct]:
 
 
 def envelope_of(product: GravityDataProduct) -> GravityDataProductPB:
-    """Return a copy of the envelope of a data product, which may be any object with serializeToString().
+    """Return a copy of a data product's envelope; `product` may be any object with serializeToString().
 
-    Raises MalformedFrame if that returns something else than a data product.
+    Raises MalformedFrame if serializeToString() does not return a data product.
     """
     if type(product) is not GravityDataProduct:
         return decode_data_product(product.serializeToString())

@@ -1,4 +1,4 @@
-"""Standard `logging` into Gravity's older log."""
+"""A `logging` handler that writes to Gravity's older log."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from .log import Log
 
 
 class GravityLogHandler(logging.Handler):
-    """Hands records to `Log`; with `splitlines`, one message for each line of a record.
+    """Writes records to `Log`; with `splitlines`, one message per line of a record.
 
-    Records of other levels than the five standard ones count as the next lower of them.
+    A non-standard level is rounded down to the next standard one.
     """
 
     _functions: ClassVar[dict[int, Callable[[str], None]]] = {
@@ -28,7 +28,7 @@ class GravityLogHandler(logging.Handler):
         self.splitlines = splitlines
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Log the formatted `record`."""
+        """Format and log `record`."""
         levels = sorted(self._functions, reverse=True)
         level = next((level for level in levels if record.levelno >= level), levels[-1])
         text = self.format(record)

@@ -1,4 +1,4 @@
-"""Standard `logging` into Gravity's log."""
+"""A `logging` handler that writes to Gravity's log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .log import SpdLog
 
 
 class SpdLogHandler(GravityLogHandler):
-    """Hands records to `SpdLog`; with `splitlines`, one message for each line of a record."""
+    """Writes records to `SpdLog`; with `splitlines`, one message per line of a record."""
 
     _functions: ClassVar[dict[int, Callable[[str], None]]] = {
         logging.CRITICAL: SpdLog.critical,

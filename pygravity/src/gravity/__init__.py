@@ -1,7 +1,7 @@
 """Gravity for Python, in pure Python: publish/subscribe between nodes that find each other by name.
 
-It has the API of Gravity's own Python bindings and puts the same bytes on the wire: programs written for these run
-on this package unchanged, and nodes of both kinds work together.
+The API and the wire format are those of Gravity's own Python bindings: programs written for those bindings run
+unchanged, and nodes of both kinds work together.
 """
 
 from __future__ import annotations

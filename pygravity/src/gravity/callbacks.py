@@ -1,11 +1,10 @@
-"""Base classes for callback objects: override the methods. Calling a base class's `__init__` is optional.
+"""Base classes for callbacks: override their methods. Calling a base class's `__init__` is optional.
 
-A node calls back in threads of its own: one each for subscriptions, services, answers to requests, and heartbeats. A
-callback may call any method of the node. If it raises an exception, that is logged with its traceback, and the node
-goes on.
+A node runs callbacks in its own threads: one each for subscriptions, services, responses and heartbeats. A callback
+may call any method of the node. If it raises an exception, the traceback is logged and the node carries on.
 
-The methods whose names end in Binary take serialized data products and call the others. The reference's node calls
-these; ours does not, but programs may, for example to test a callback object without a network.
+The methods whose names end in Binary take serialized data products and call the others. Gravity's own node calls
+them; this one does not, but programs may, for example to test a callback without a network.
 """
 
 from __future__ import annotations
@@ -15,17 +14,17 @@ from collections.abc import Iterable
 
 from .GravityDataProduct import GravityDataProduct
 from .log import library_log
-from .ownership import Owned
+from .swig import SwigObject
 
 
-class GravitySubscriber(Owned):
+class GravitySubscriber(SwigObject):
     """Receives data products."""
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Take the data products that have arrived since the last call, in the order of publication."""
+        """Process the data products that have arrived since the last call, in the order of publication."""
 
     def subscriptionFilledBinary(self, dataProducts: Iterable[bytes]) -> None:
-        """Pass serialized data products on; malformed ones are logged and skipped."""
+        """Pass on serialized data products; those that cannot be parsed are logged and skipped."""
         products = []
         for data in dataProducts:
             try:
@@ -38,43 +37,43 @@ class GravitySubscriber(Owned):
             logging.exception("Exception caught calling client subscriptionFilled")
 
 
-class GravityRequestor(Owned):
-    """Receives the answers to asynchronous requests."""
+class GravityRequestor(SwigObject):
+    """Receives the responses to asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
-        """Called with the answer to a request."""
+        """Process the response to a request."""
 
     def requestFilledBinary(self, serviceID: str, requestID: str, response: bytes) -> None:
-        """Pass a serialized answer on; if it is malformed, that is logged."""
+        """Pass on a serialized response; errors are logged."""
         try:
             self.requestFilled(serviceID, requestID, GravityDataProduct(data=response))
         except Exception:
             logging.exception("Exception caught calling client requestFilled")
 
     def requestTimeout(self, serviceID: str, requestID: str) -> None:
-        """Called when no answer has come in time."""
-        library_log.warning("the request %r to %s timed out", requestID, serviceID)
+        """Handle a request that got no response in time."""
+        library_log.warning("request %r to %s timed out", requestID, serviceID)
 
 
-class GravityServiceProvider(Owned):
-    """Answers the requests to a service."""
+class GravityServiceProvider(SwigObject):
+    """Responds to the requests to a service."""
 
     def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
-        """Return the answer to a request; by default, one without data."""
+        """Return the response to a request; by default, one without data."""
         return GravityDataProduct(serviceID)
 
     def requestBinary(self, serviceID: str, dataProduct: bytes) -> bytes:
-        """Return the serialized answer to a serialized request."""
+        """Return the serialized response to a serialized request."""
         return self.request(serviceID, GravityDataProduct(data=dataProduct)).serializeToString()
 
 
-class GravityHeartbeatListener(Owned):
-    """Receives reports on whether another component is alive. All times are in microseconds."""
+class GravityHeartbeatListener(SwigObject):
+    """Is notified whether another component is alive. All times are in microseconds."""
 
     def MissedHeartbeat(
         self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
     ) -> None:
-        """Called when no heartbeat has come for an interval; the time since the last one is -1 if there was none."""
+        """Handle an interval without a heartbeat; the time since the last one is -1 if there has been none."""
 
     def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
-        """Called when a heartbeat has come within the last interval."""
+        """Handle an interval with a heartbeat."""

@@ -1,4 +1,4 @@
-"""The command `gravity`: lists a cluster, shows the messages of a data product, and measures their rate."""
+"""The command `gravity`: list a cluster, print the messages of a data product, measure its rate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from .callbacks import GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .node import GravityNode
 from .protocol.config import ConfigError
-from .protocol.wire import DIRECTORY_SERVICE, PROTOBUF_PROTOCOL
+from .protocol.envelope import PROTOBUF_PROTOCOL
+from .protocol.names import DIRECTORY_SERVICE
 from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 COMPONENT_ID = "GravityCommand"
@@ -30,27 +31,27 @@ ANSWER_TIME = 3000  # milliseconds
 
 
 class CommandError(Exception):
-    """An error for the user, in one line."""
+    """An error to be reported in one line."""
 
 
 class _Queue(GravitySubscriber):
-    """Puts data products into a queue."""
+    """Queues arriving data products."""
 
     def __init__(self) -> None:
         self.arrived: SimpleQueue[GravityDataProduct] = SimpleQueue()
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Add data products to the queue."""
+        """Queue data products."""
         for product in dataProducts:
             self.arrived.put(product)
 
 
 def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
-    """Print the nodes, data products and services that the Service Directory knows, by domain."""
+    """Print the nodes, data products and services registered with the Service Directory, by domain."""
     question = GravityDataProduct("GetProviders")
     answer = node.request(DIRECTORY_SERVICE, question, ANSWER_TIME)
     if answer is None:
-        raise CommandError("the Service Directory does not say what it knows; is it just starting?")
+        raise CommandError("the Service Directory did not send its list; is it still starting up?")
     providers = ServiceDirectoryMapPB()
     answer.populateMessage(providers)
     rows = [
@@ -66,7 +67,7 @@ def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
     for domain in sorted({str(row["domain"]) for row in rows}):
         own = [row for row in rows if row["domain"] == domain]
         nodes = sorted({str(row["node"]) for row in own})
-        print(f"domain {domain or '(without a name)'}: nodes {', '.join(nodes)}")
+        print(f"domain {domain or '(unnamed)'}: nodes {', '.join(nodes)}")
         width = max(len(str(row["id"])) for row in own)
         for row in own:
             print(
@@ -102,7 +103,7 @@ def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
 
 
 def hz(node: GravityNode, arguments: argparse.Namespace) -> None:
-    """Print once a second the rates of messages and bytes, and the longest gap between two messages."""
+    """Print once a second the rates of messages and bytes, and the longest gap between messages."""
     count = size = lines = 0
     longest = 0.0
     begin = last = time.monotonic()
@@ -125,7 +126,7 @@ def hz(node: GravityNode, arguments: argparse.Namespace) -> None:
 
 
 def _messages(node: GravityNode, arguments: argparse.Namespace) -> Iterator[GravityDataProduct | None]:
-    """Yield data products as they arrive, and None whenever none has for a while."""
+    """Yield arriving messages, and None whenever none has arrived for a while."""
     queue = _Queue()
     code = node.subscribe(arguments.product, queue, arguments.filter, arguments.domain)
     if code != gravity.SUCCESS:
@@ -138,7 +139,7 @@ def _messages(node: GravityNode, arguments: argparse.Namespace) -> Iterator[Grav
 
 
 def _decoded(product: GravityDataProduct) -> Message | None:
-    """Return the payload, decoded as its type name says, or None if that type is unknown here."""
+    """Return the payload as a message of its stated type, or None if that type is unknown or does not match."""
     if product.protocol != PROTOBUF_PROTOCOL:
         return None
     try:
@@ -155,8 +156,8 @@ def _time(microseconds: object) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gravity", description="Look into a running Gravity cluster.")
-    parser.add_argument("--directory", metavar="URL", help="the Service Directory, instead of Gravity.ini's")
+    parser = argparse.ArgumentParser(prog="gravity", description="Inspect a running Gravity cluster.")
+    parser.add_argument("--directory", metavar="URL", help="the Service Directory (default: from Gravity.ini)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     command = commands.add_parser("list", help="nodes, data products and services, by domain")
@@ -165,18 +166,18 @@ def _parser() -> argparse.ArgumentParser:
 
     product = argparse.ArgumentParser(add_help=False)
     product.add_argument("product", metavar="PRODUCT", help="the id of a data product")
-    product.add_argument("--filter", default="", help="only messages whose filter text begins so")
-    product.add_argument("--domain", default="", help="of the publishers, if it is not the directory's")
-    product.add_argument("--count", type=int, default=0, metavar="N", help="end after N lines")
+    product.add_argument("--filter", default="", help="only messages whose filter text starts with this")
+    product.add_argument("--domain", default="", help="the publishers' domain (default: the directory's)")
+    product.add_argument("--count", type=int, default=0, metavar="N", help="stop after N lines")
 
     command = commands.add_parser("echo", parents=[product], help="the messages of a data product")
-    command.add_argument("--json", action="store_true", help="one JSON object a line instead of text")
+    command.add_argument("--json", action="store_true", help="one JSON object per line instead of text")
     command.add_argument(
         "--types",
         metavar="MODULE",
         action="append",
         default=[],
-        help="a generated module with the message's type, such as anomaly.DataPoint_pb2",
+        help="a generated module that defines the message type, such as anomaly.DataPoint_pb2",
     )
     command.set_defaults(run=echo)
     command = commands.add_parser("hz", parents=[product], help="rate, bytes and gaps of a data product")
@@ -208,7 +209,7 @@ def main() -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of the output is gone; Python would complain about unwritten output
+    except BrokenPipeError:  # the reader has gone; avoids an error when Python flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""The module `gravity.gravity` of Gravity's bindings: the constants, as in `gravity.SUCCESS`, and all classes."""
+"""The module `gravity.gravity`: the constants, such as `gravity.SUCCESS`, and all classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GravityNode: the API's names, defaults and codes. All else is delegated."""
+"""GravityNode: the public API. It handles names, defaults and return codes; RunningNode does the work."""
 
 from __future__ import annotations
 
@@ -23,49 +23,41 @@ from .callbacks import (
 from .GravityDataProduct import GravityDataProduct, envelope_of
 from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
-from .ownership import Owned
-from .protocol import codes, wire
+from .protocol import codes
 from .protocol.config import Parameters
-from .roles.core import Core
+from .protocol.envelope import decode_data_product
+from .protocol.names import HEARTBEAT_SUFFIX, RESERVED
+from .roles.running_node import RunningNode
 from .roles.subscriber import Key
+from .swig import SwigObject
 
 T = TypeVar("T")
 
-_END_WAIT = 1.0  # seconds to wait for a dropped node's sockets to close
+_END_WAIT = 1.0  # seconds to wait for the sockets of a collected node to close
 
-_RESERVED = {
-    wire.REGISTERED_PUBLISHERS,
-    wire.DOMAIN_DETAILS,
-    wire.DOMAIN_UPDATE,
-    wire.DIRECTORY_SERVICE,
-    wire.METRICS_PRODUCT,
-    wire.SETTINGS_PRODUCT,
-    wire.LOG_PRODUCT,
-}
 _CODE_NAMES: Mapping[int, str] = MappingProxyType(
     {0: "SUCCESS"}
     | {value: name for name, value in vars(codes).items() if isinstance(value, int) and -14 <= value < 0}
 )
 
 
-class GravityNode(Owned):
-    """One component of a Gravity system: it finds the others through the Service Directory.
+class GravityNode(SwigObject):
+    """A component of a Gravity system, which finds the others through the Service Directory.
 
-    Methods that return an int return one of `gravity`'s codes: SUCCESS (0) if all is well, NOT_INITIALIZED
-    before `init`, REQUEST_TIMEOUT if the Service Directory does not answer. All methods may be called from
-    any thread, callbacks included. As a context manager, or by `close`, a node withdraws what it registered.
+    Methods that return an int return a code from `gravity`: SUCCESS (0), NOT_INITIALIZED before `init`,
+    REQUEST_TIMEOUT if the Service Directory does not answer. All methods may be called from any thread, also from
+    callbacks. `close`, or leaving the context manager, unregisters everything that the node registered.
     """
 
     def __init__(self, componentID: str | None = None, *, ini: str | PathLike[str] | None = None) -> None:
-        """Create a node; with a `componentID`, also initialise it.
+        """Create a node, and initialise it if `componentID` is given.
 
-        `ini`: the configuration file; by default the one that the environment variable GRAVITY_INI names, or
-        Gravity.ini in the working directory.
+        `ini`: the configuration file; by default $GRAVITY_INI, or else Gravity.ini in the working directory.
         """
         self._component_id = ""
         self._parameters = Parameters()
         self._ini = Path(ini or environ.get("GRAVITY_INI") or "Gravity.ini")
-        self._core: Core | None = None
+        self._running: RunningNode | None = None
         self._held: dict[tuple[int, str, str], tuple[GravitySubscriber, set[str]]] = {}
         self._lock = threading.RLock()
         if componentID is not None:
@@ -82,77 +74,79 @@ class GravityNode(Owned):
     # ---- life ------------------------------------------------------------------------------------------
 
     def init(self, componentID: str | None = None) -> int:
-        """Read the configuration and find the Service Directory; may be called again until it succeeds.
+        """Read the configuration and connect to the Service Directory; can be retried until it succeeds.
 
-        `componentID` defaults to GravityComponentID of `[general]`, then to "GravityNode". The files are read
-        once. Returns REQUEST_TIMEOUT if no Service Directory answers (after nine seconds), FAILURE if
-        none of the configured domain is heard, NO_SERVICE_DIRECTORY if its host is unknown, or
-        INVALID_PARAMETER if the configuration is malformed; the last two print details on standard error.
+        `componentID` defaults to GravityComponentID in `[general]`, or else "GravityNode". The files are read once.
+        Returns REQUEST_TIMEOUT if no Service Directory answers within nine seconds, FAILURE if none broadcasts the
+        configured domain, NO_SERVICE_DIRECTORY if its host is unknown, or INVALID_PARAMETER if the configuration is
+        malformed; for the last two, the reason is printed on standard error.
         """
         with self._lock:
-            if self._core is None:
+            if self._running is None:
                 try:
-                    self._core = self._configure(componentID)
+                    self._running = self._configure(componentID)
                 except (ValueError, TransportError) as error:
                     print(f"Gravity: {error}", file=sys.stderr)
                     malformed = isinstance(error, ValueError)
                     return codes.INVALID_PARAMETER if malformed else codes.NO_SERVICE_DIRECTORY
-            return self._core.join()
+            return self._running.join()
 
     def close(self) -> None:
-        """Withdraw what was registered, if the Service Directory answers, and free threads and sockets."""
+        """Unregister everything, if the Service Directory answers, and release threads and sockets."""
         with self._lock:
-            core, self._core = self._core, None
+            running, self._running = self._running, None
             self._held.clear()
-        if core:
-            core.close(withdraw=True)
+        if running:
+            running.close(unregister=True)
 
     def waitForExit(self) -> None:
-        """Keep the program alive until Ctrl-C (KeyboardInterrupt)."""
+        """Block until Ctrl-C (KeyboardInterrupt)."""
         while True:
             time.sleep(10)
 
     # ---- publish / subscribe -----------------------------------------------------------------------------
 
     def registerDataProduct(self, dataProductID: str, transportType: int, cacheLastValue: bool | None = None) -> int:
-        """Offer a data product at a new address; only then can it be published.
+        """Register a data product, which is required before publishing it.
 
-        `cacheLastValue`: whether a new subscriber is sent the last message, by default as
-        CacheLastSentDataproduct says. Registering it again changes nothing and returns SUCCESS.
+        `transportType`: TCP, IPC or INPROC. `cacheLastValue`: whether to send new subscribers the last message; the
+        default is CacheLastSentDataproduct in Gravity.ini. Registering a product again has no effect and returns
+        SUCCESS.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
-        if dataProductID in _RESERVED or dataProductID == self._component_id + wire.HEARTBEAT_SUFFIX:
+        if dataProductID in RESERVED or dataProductID == self._component_id + HEARTBEAT_SUFFIX:
             return codes.RESERVED_DATA_PRODUCT_ID
         if transportType not in range(5):
             return codes.INVALID_PARAMETER
         if cacheLastValue is None:
             cacheLastValue = self._parameters.yes("CacheLastSentDataproduct", True)
-        return core.registering.register(dataProductID, transportType, cache=cacheLastValue)
+        return running.registrar.register(dataProductID, transportType, cache=cacheLastValue)
 
     def unregisterDataProduct(self, dataProductID: str) -> int:
-        """Withdraw a data product; REGISTRATION_CONFLICT if this node does not offer it."""
-        return self._core.registering.unregister(dataProductID) if self._core else codes.NOT_INITIALIZED
+        """Unregister a data product; return REGISTRATION_CONFLICT if this node has not registered it."""
+        return self._running.registrar.unregister(dataProductID) if self._running else codes.NOT_INITIALIZED
 
     def publish(self, dataProduct: GravityDataProduct, filterText: str = "", timestamp: int = 0) -> int:
-        """Send a data product to its subscribers; `dataProduct` itself is left as it is.
+        """Send a data product to its subscribers; `dataProduct` itself is not modified.
 
-        `timestamp`: microseconds since the epoch, 0 for now. One that is not registered is dropped.
+        `filterText`: subscribers receive the message if it starts with their filter. `timestamp`: in microseconds
+        since the epoch, 0 for now. A product that is not registered is dropped and logged; the code is still SUCCESS.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
         product = envelope_of(dataProduct)
-        if not core.publishing.publish(product, filterText, timestamp):
-            log.library_log.error("dropped a message of %s, which is not registered", product.dataProductID)
+        if not running.publisher_role.publish(product, filterText, timestamp):
+            log.library_log.error("%s is not registered: message dropped", product.dataProductID)
         return codes.SUCCESS
 
     def subscribersExist(self, dataProductID: str) -> list[int | bool]:
-        """Return [code, whether the data product has subscribers]."""
-        if self._core is None:
+        """Return [code, whether the data product has subscribers]; code is NOT_REGISTERED for an unknown product."""
+        if self._running is None:
             return [codes.NOT_INITIALIZED, True]
-        exist = self._core.publishing.has_subscribers(dataProductID)
+        exist = self._running.publisher_role.has_subscribers(dataProductID)
         return [codes.NOT_REGISTERED, True] if exist is None else [codes.SUCCESS, exist]
 
     def subscribe(
@@ -163,35 +157,36 @@ class GravityNode(Owned):
         domain: str = "",
         receiveLastCachedValue: bool | None = None,
     ) -> int:
-        """Deliver a data product to `subscriber`, from all present and future publishers.
+        """Deliver a data product from all current and future publishers to `subscriber`.
 
-        `filter`: only messages whose filter text begins with it. `receiveLastCachedValue`: whether to start with
-        the publishers' last messages, by default as ReceiveLastSentDataproduct says. Returns
-        NO_SERVICE_DIRECTORY if it does not answer. The subscriber is kept alive until it is unsubscribed.
+        `filter`: deliver only messages whose filter text starts with it. `domain`: of the publishers, by default the
+        node's own. `receiveLastCachedValue`: whether to start with each publisher's last message; the default is
+        ReceiveLastSentDataproduct in Gravity.ini. The node keeps the subscriber alive until it is unsubscribed.
+        Returns NO_SERVICE_DIRECTORY if the Service Directory does not answer.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
         _check_type("subscribe", subscriber, "subscriptionFilled")
-        key = Key(domain or core.domain, dataProductID)
+        key = Key(domain or running.domain, dataProductID)
         with self._lock:
             held = self._held.setdefault((id(subscriber), filter, key.domain), (subscriber, set()))
             held[1].add(dataProductID)
-        wants_cached = core.wants_cached if receiveLastCachedValue is None else receiveLastCachedValue
-        return core.subscribe(key, filter, subscriber, wants_cached=wants_cached)
+        wants_cached = running.wants_cached if receiveLastCachedValue is None else receiveLastCachedValue
+        return running.subscribe(key, filter, subscriber, wants_cached=wants_cached)
 
     def unsubscribe(
         self, dataProductID: str, subscriber: GravitySubscriber, filter: str = "", domain: str = ""
     ) -> int:
-        """Cancel a subscription made with the same arguments; one that does not exist is ignored.
+        """Cancel a subscription made with the same arguments; unknown ones are ignored.
 
-        It does not wait for other threads: a callback that is due or under way may still be called.
+        Does not wait for callbacks: one that is pending or running in another thread may still happen.
         """
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
-        key = Key(domain or core.domain, dataProductID)
-        core.subscribing.unsubscribe(key, filter, subscriber)
+        key = Key(domain or running.domain, dataProductID)
+        running.subscriber_role.unsubscribe(key, filter, subscriber)
         with self._lock:
             held = self._held.get((id(subscriber), filter, key.domain))
             if held:
@@ -203,17 +198,17 @@ class GravityNode(Owned):
     # ---- services ----------------------------------------------------------------------------------------
 
     def registerService(self, serviceID: str, transportType: int, server: GravityServiceProvider) -> int:
-        """Offer a service that `server` provides; the last node that offers it is asked."""
-        if self._core is None:
+        """Register a service provided by `server`; requests go to the node that registered it last."""
+        if self._running is None:
             return codes.NOT_INITIALIZED
         _check_type("registerService", server, "request")
         if transportType not in range(5):
             return codes.INVALID_PARAMETER
-        return self._core.registering.register_service(serviceID, transportType, server)
+        return self._running.registrar.register_service(serviceID, transportType, server)
 
     def unregisterService(self, serviceID: str) -> int:
-        """Withdraw a service; NOT_REGISTERED if this node does not offer it."""
-        return self._core.registering.unregister_service(serviceID) if self._core else codes.NOT_INITIALIZED
+        """Unregister a service; return NOT_REGISTERED if this node has not registered it."""
+        return self._running.registrar.unregister_service(serviceID) if self._running else codes.NOT_INITIALIZED
 
     @overload
     def request(
@@ -233,111 +228,114 @@ class GravityNode(Owned):
     ) -> int: ...
 
     def request(self, serviceID, dataProduct, *arguments):  # type: ignore[no-untyped-def]
-        """Send a request to a service: asynchronously with a `requestor`, otherwise wait and return the answer.
+        """Send a request to a service: asynchronously if a `requestor` is given, otherwise wait for the response.
 
-        `timeout_milliseconds` -1 waits forever. Synchronously: None if there is no such service, no answer
-        in time, or anything else goes wrong. Asynchronously: the requestor is kept alive until it is called;
-        returns NO_SUCH_SERVICE or NO_SERVICE_DIRECTORY if it will not be.
+        `timeout_milliseconds`: -1 for no timeout. A synchronous request returns the response, or None if the service
+        does not exist, does not respond in time, or anything else fails. An asynchronous one returns SUCCESS and
+        keeps the requestor alive until its callback, or NO_SUCH_SERVICE or NO_SERVICE_DIRECTORY without a callback.
         """
         if arguments and not isinstance(arguments[0], int):
             _check_type("request", arguments[0], "requestFilled")
-            return self._request_later(serviceID, dataProduct, *arguments)
-        return self._request_now(serviceID, dataProduct, *arguments)
+            return self._request_async(serviceID, dataProduct, *arguments)
+        return self._request_sync(serviceID, dataProduct, *arguments)
 
     def requestBinary(self, *arguments) -> bytes | int:  # type: ignore[no-untyped-def]
-        """Do as `request` does, but return a synchronous answer serialized; b"" if there is none."""
+        """Like `request`, but return a synchronous response serialized, or b"" if there is none."""
         answer = self.request(*arguments)
         if isinstance(answer, int):
             return answer
         return answer.serializeToString() if answer else b""
 
     def startHeartbeat(self, interval_in_microseconds: int) -> int:
-        """Publish a heartbeat now and every interval; FAILURE if the node already does."""
+        """Publish a heartbeat now and then at every interval; return FAILURE if already started."""
         if interval_in_microseconds < 0:
-            raise OverflowError("an interval is not negative")
-        return self._core.start_heartbeat(interval_in_microseconds) if self._core else codes.NOT_INITIALIZED
+            raise OverflowError("the interval must not be negative")
+        return self._running.start_heartbeat(interval_in_microseconds) if self._running else codes.NOT_INITIALIZED
 
     def stopHeartbeat(self) -> int:
         """Stop publishing heartbeats."""
-        return self._core.stop_heartbeat() if self._core else codes.NOT_INITIALIZED
+        return self._running.stop_heartbeat() if self._running else codes.NOT_INITIALIZED
 
     def registerHeartbeatListener(
         self, componentID: str, interval_in_microseconds: int, listener: GravityHeartbeatListener, domain: str = ""
     ) -> int:
-        """Report to `listener` every interval whether a component's heartbeat has come; the last listener wins."""
-        if self._core is None:
+        """Notify `listener` at every interval whether a heartbeat of a component has arrived.
+
+        A component has one listener: the last one registered.
+        """
+        if self._running is None:
             return codes.NOT_INITIALIZED
         _check_type("registerHeartbeatListener", listener, "MissedHeartbeat")
         if interval_in_microseconds <= 0:
             return codes.INVALID_PARAMETER
-        return self._core.listen(componentID, domain or self._core.domain, interval_in_microseconds, listener)
+        return self._running.listen(componentID, domain or self._running.domain, interval_in_microseconds, listener)
 
     def unregisterHeartbeatListener(self, componentID: str, domain: str = "") -> int:
-        """Remove a listener; one that does not exist is ignored."""
-        return self._core.stop_listening(componentID) if self._core else codes.NOT_INITIALIZED
+        """Remove a listener; unknown ones are ignored."""
+        return self._running.stop_listening(componentID) if self._running else codes.NOT_INITIALIZED
 
-    # ---- parameters and identity ------------------------------------------------------------------------------
+    # ---- parameters and identity --------------------------------------------------------------------------
 
     def getStringParam(self, key: str, default_value: str = "") -> str:
-        """Return a parameter's text, or the default if it is not set."""
-        return self._told(key, default_value, self._parameters.text(key, default_value))
+        """Return a parameter, or the default if it is not set."""
+        return self._publish_setting(key, default_value, self._parameters.text(key, default_value))
 
     def getIntParam(self, key: str, default_value: int = -1) -> int:
-        """Return the whole number that a parameter begins with, or the default if there is none."""
-        return self._told(key, str(default_value), self._parameters.integer(key, default_value))
+        """Return the integer at the start of a parameter, or the default if there is none."""
+        return self._publish_setting(key, str(default_value), self._parameters.integer(key, default_value))
 
     def getFloatParam(self, key: str, default_value: float = 0.0) -> float:
-        """Return the number that a parameter begins with, or the default if there is none."""
-        return self._told(key, f"{default_value:f}", self._parameters.number(key, default_value))
+        """Return the number at the start of a parameter, or the default if there is none."""
+        return self._publish_setting(key, f"{default_value:f}", self._parameters.number(key, default_value))
 
     def getBoolParam(self, key: str, default_value: bool = False) -> bool:
-        """Return whether a parameter is true, t, yes or y; the default if it is not set."""
-        return self._told(key, str(default_value).lower(), self._parameters.yes(key, default_value))
+        """Return whether a parameter is true, t, yes or y, or the default if it is not set."""
+        return self._publish_setting(key, str(default_value).lower(), self._parameters.yes(key, default_value))
 
     def getComponentID(self) -> str:
-        """Return this node's name; "" before `init`."""
+        """Return this node's component id; "" before `init`."""
         return self._component_id
 
     def getIP(self) -> str:
-        """Return this host's address as the Service Directory's host sees it; "" before `init`."""
-        return self._core.directory.ip if self._core else ""
+        """Return this host's IP address on the route to the Service Directory; "" before `init`."""
+        return self._running.directory.ip if self._running else ""
 
     def getDomain(self) -> str:
         """Return the Service Directory's domain; "" before `init`."""
-        return self._core.domain if self._core else ""
+        return self._running.domain if self._running else ""
 
     def getCodeString(self, code: int) -> str:
-        """Return the name of a return code, or the number as text if it has none."""
+        """Return the name of a return code, or the number as text if it is unknown."""
         return _CODE_NAMES.get(code, str(code))
 
-    # ---- inside ------------------------------------------------------------------------------------------
+    # ---- internals ---------------------------------------------------------------------------------------
 
-    def _configure(self, component_id: str | None) -> Core:
+    def _configure(self, component_id: str | None) -> RunningNode:
         if component_id is None:
             component_id = Parameters.read("general", self._ini).text("GravityComponentID") or "GravityNode"
         self._parameters = parameters = Parameters.read(component_id, self._ini)
-        core = Core(component_id, parameters)
-        weakref.finalize(self, _end, core).atexit = False
+        running = RunningNode(component_id, parameters)
+        weakref.finalize(self, _end, running).atexit = False
         self._component_id = component_id
-        log.configure(component_id, parameters.text, core.diagnostics.log)
-        return core
+        log.configure(component_id, parameters.text, running.diagnostics.log)
+        return running
 
-    def _told(self, key: str, default: str, value: T) -> T:
-        if self._core:
-            self._core.diagnostics.publish_setting(key, default)
+    def _publish_setting(self, key: str, default: str, value: T) -> T:
+        if self._running:
+            self._running.diagnostics.publish_setting(key, default)
         return value
 
-    def _request_now(
+    def _request_sync(
         self, service_id: str, product: GravityDataProduct, timeout_milliseconds: int = -1, domain: str = ""
     ) -> GravityDataProduct | None:
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return None
-        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
-        response = core.requesting.ask(service_id, domain or core.domain, asked, timeout)
+        asked, timeout = _stamped(running, product), _seconds(timeout_milliseconds)
+        response = running.requestor_role.request(service_id, domain or running.domain, asked, timeout)
         return GravityDataProduct._wrap(response) if response else None
 
-    def _request_later(
+    def _request_async(
         self,
         service_id: str,
         product: GravityDataProduct,
@@ -346,28 +344,30 @@ class GravityNode(Owned):
         timeout_milliseconds: int = -1,
         domain: str = "",
     ) -> int:
-        core = self._core
-        if core is None:
+        running = self._running
+        if running is None:
             return codes.NOT_INITIALIZED
-        asked, timeout = _stamped(core, product), _seconds(timeout_milliseconds)
-        return core.requesting.ask_later(service_id, domain or core.domain, asked, requestor, request_id, timeout)
+        asked, timeout = _stamped(running, product), _seconds(timeout_milliseconds)
+        return running.requestor_role.request_async(
+            service_id, domain or running.domain, asked, requestor, request_id, timeout
+        )
 
 
-def _end(core: Core) -> None:
-    """Close the core of a node that has been garbage-collected.
+def _end(running: RunningNode) -> None:
+    """Close the running of a node that is gone.
 
-    In a thread of its own: a node may be collected anywhere, even under a lock that one of its threads waits for.
+    Uses its own thread, since the collection may happen under a lock that a thread of the node is waiting for.
     """
-    closing = threading.Thread(target=core.close, name="gravity-end", daemon=True)
-    with contextlib.suppress(RuntimeError):  # the program is ending, and no thread can be started any more
+    closing = threading.Thread(target=running.close, name="gravity-end", daemon=True)
+    with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: no more threads
         closing.start()
         closing.join(_END_WAIT)
 
 
-def _stamped(core: Core, product: GravityDataProduct) -> GravityDataProductPB:
-    """Return a copy of a request, with its sender."""
-    stamped = wire.decode_data_product(product.serializeToString())
-    stamped.componentID, stamped.domain = core.component_id, core.domain
+def _stamped(running: RunningNode, product: GravityDataProduct) -> GravityDataProductPB:
+    """Return a copy of a request with its sender filled in."""
+    stamped = decode_data_product(product.serializeToString())
+    stamped.componentID, stamped.domain = running.component_id, running.domain
     return stamped
 
 
@@ -376,6 +376,6 @@ def _seconds(milliseconds: int) -> float | None:
 
 
 def _check_type(method: str, argument: object, callback: str) -> None:
-    """Raise TypeError, as the reference does, if a callback object has the wrong type."""
+    """Raise TypeError, as Gravity does, if `argument` has no method `callback`."""
     if not callable(getattr(argument, callback, None)):
         raise TypeError(f"in method '{method}', {type(argument).__name__} has no method {callback}")

@@ -13,10 +13,17 @@ import pytest
 import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravityServiceProvider, GravitySubscriber, gravity
-from gravity.directory.server import Broadcasting, ServiceDirectory
+from gravity.directory.server import BroadcastSettings, ServiceDirectory
 from gravity.io import Options, broadcast
-from gravity.protocol import wire
-from gravity.protocol.wire import Broadcast
+from gravity.protocol.directory_messages import (
+    Broadcast,
+    Kind,
+    Lookup,
+    decode_request,
+    encode_broadcast,
+    encode_publishers_reply,
+)
+from gravity.protocol.names import DOMAIN_DETAILS
 from gravity.ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 
 if TYPE_CHECKING:
@@ -51,10 +58,10 @@ class Network:
         broadcast(datagram, LOOPBACK, self.port)
 
     def tell(self, domain: str, url: str, started: int = STARTED, rate: int = 1) -> None:
-        self.send(wire.encode_broadcast(Broadcast(domain, url, started, rate)))
+        self.send(encode_broadcast(Broadcast(domain, url, started, rate)))
 
-    def broadcasting(self, rate: int = 1) -> Broadcasting:
-        return Broadcasting(LOOPBACK, self.port, rate)
+    def broadcasting(self, rate: int = 1) -> BroadcastSettings:
+        return BroadcastSettings(LOOPBACK, self.port, rate)
 
     def configure(self, domain: str, timeout: int = 10) -> None:
         (self.folder / "Gravity.ini").write_text(
@@ -74,7 +81,7 @@ class Network:
         """A node that listens to broadcasts from now on; `init` has yet to wait for one."""
         self.configure(domain, timeout=1)
         node = self.new_node()
-        node._core = node._configure(component_id)
+        node._running = node._configure(component_id)
         return node
 
     def new_node(self) -> GravityNode:
@@ -185,7 +192,7 @@ def test_a_broadcast_that_leads_nowhere(
     network.tell("home", url)
     eventually(lambda: library_lines)
     [line] = library_lines
-    assert line.startswith("a broadcast of domain home: ") and "\n" not in line
+    assert line.startswith("cannot use a broadcast of domain home: ") and "\n" not in line
     network.tell("home", directory.url, STARTED + 1)
     assert node.init("Comp") == gravity.SUCCESS
 
@@ -207,7 +214,7 @@ class Providing(GravityServiceProvider):
 
 def registrations(directory: ServiceDirectory) -> dict[tuple[str, str], list[tuple[str, str, int]]]:
     """What nodes have registered, by kind and name: url, component, and timestamp."""
-    message = directory._directory.map()
+    message = directory._registry.map()
     return {
         (kind, entry.product_id): list(zip(entry.url, entry.component_id, entry.timestamp, strict=True))
         for kind, entries in (("product", message.data_provider), ("service", message.service_provider))
@@ -222,8 +229,8 @@ def join(
     """Nodes that have found `directory` by its broadcasts."""
     nodes = []
     for component_id in component_ids:
-        node = network.listening_node(directory._directory.domain, component_id)
-        network.tell(directory._directory.domain, directory.url, started)
+        node = network.listening_node(directory._registry.domain, component_id)
+        network.tell(directory._registry.domain, directory.url, started)
         assert node.init(component_id) == gravity.SUCCESS
         nodes.append(node)
     return nodes
@@ -288,7 +295,7 @@ def updates(collector: Keeping) -> list[tuple[str, str, list[str]]]:
 
 
 def lookup_urls(directory: ServiceDirectory, id: str, domain: str) -> list[str]:
-    return [p.url for p in directory._directory.publishers(id, domain)]
+    return [p.url for p in directory._registry.publishers(id, domain)]
 
 
 def test_two_domains(network: Network, product: Product, eventually: Eventually) -> None:
@@ -340,7 +347,7 @@ def test_changes_of_another_domain(
     provider.publish(product("Q", "x"))
     provider.registerService("S", gravity.TCP, providing)
     speaker.until(lambda: collector.texts == ["x"], eventually)
-    speaker.until(lambda: here._directory.service("S", "BB"), eventually)
+    speaker.until(lambda: here._registry.service("S", "BB"), eventually)
     answer = watcher.request("S", product("R", "x"), 10_000, "BB")
     assert answer is not None and (answer.data, answer.domain) == (b"y", "BB")
     assert watcher.request("S", product("R", "x"), 10_000) is None
@@ -348,7 +355,7 @@ def test_changes_of_another_domain(
 
     provider.unregisterDataProduct("Q")
     provider.unregisterService("S")
-    speaker.until(lambda: not lookup_urls(here, "Q", "BB") and not here._directory.service("S", "BB"), eventually)
+    speaker.until(lambda: not lookup_urls(here, "Q", "BB") and not here._registry.service("S", "BB"), eventually)
     assert len(lookup_urls(here, "P", "BB")) == 1
 
 
@@ -421,10 +428,10 @@ def test_a_directory_that_answers_late_is_asked_again(
     port = odd.bind_to_random_port("tcp://127.0.0.1")
     for _ in range(3):
         network.tell("BB", f"tcp://127.0.0.1:{port}")
-    where = wire.encode_publishers_reply("", "", there._directory.publishers(wire.DOMAIN_DETAILS, "BB"))
-    for reply in (None, wire.encode_publishers_reply("", "", []), b"\xff", where):
+    where = encode_publishers_reply("", "", there._registry.publishers(DOMAIN_DETAILS, "BB"))
+    for reply in (None, encode_publishers_reply("", "", []), b"\xff", where):
         peer, empty, question = odd.recv_multipart()
-        assert wire.decode_request(question) == wire.Lookup(wire.DOMAIN_DETAILS, wire.Kind.DATA, "BB")
+        assert decode_request(question) == Lookup(DOMAIN_DETAILS, Kind.DATA, "BB")
         if reply is not None:
             odd.send_multipart([peer, empty, reply])
     eventually(lambda: lookup_urls(here, "P", "BB"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gravity.directory.state.neighbours import Appeared, Neighbours, Vanished
-from gravity.protocol.wire import Broadcast
+from gravity.protocol.directory_messages import Broadcast
 
 URL = "tcp://10.0.0.2:5555"
 

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gravity.directory.state.registry import Announcement, Directory, MapChanged, PublishersChanged
-from gravity.protocol.wire import (
-    REGISTERED_PUBLISHERS,
-    DirectoryCode,
-    Kind,
-    Publisher,
-    Registration,
-    Service,
-    Unregistration,
-)
+from gravity.directory.state.registry import Announcement, MapChanged, PublishersChanged, Registry
+from gravity.protocol.directory_messages import DirectoryCode, Kind, Publisher, Registration, Service, Unregistration
+from gravity.protocol.names import REGISTERED_PUBLISHERS
 from gravity.ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
 SECOND = 1_000_000
@@ -73,12 +66,12 @@ def list_changed(id: str, domain: str = "") -> PublishersChanged:
 
 
 @pytest.fixture
-def directory() -> Directory:
-    return Directory()
+def directory() -> Registry:
+    return Registry()
 
 
-def filled(*registrations: Registration) -> Directory:
-    directory = Directory()
+def filled(*registrations: Registration) -> Registry:
+    directory = Registry()
     for r in registrations:
         directory.register(r)
     return directory
@@ -87,18 +80,18 @@ def filled(*registrations: Registration) -> Directory:
 # ---- data products -----------------------------------------------------------------------------------------
 
 
-def test_nothing_is_known_at_first(directory: Directory) -> None:
+def test_nothing_is_known_at_first(directory: Registry) -> None:
     assert directory.publishers("P") == []
     assert directory.service("S") is None
     assert directory.map() == ServiceDirectoryMapPB(domain="")
 
 
-def test_register(directory: Directory) -> None:
+def test_register(directory: Registry) -> None:
     assert directory.register(data("P", A)) == [list_changed("P"), added(data("P", A))]
     assert directory.publishers("P") == [Publisher(A, "Comp", 1_700_000_000)]
 
 
-def test_several_publishers_stay_in_the_order_of_their_registration(directory: Directory) -> None:
+def test_several_publishers_stay_in_the_order_of_their_registration(directory: Registry) -> None:
     for url in (C, A, B):
         directory.register(data("P", url))
     assert [p.url for p in directory.publishers("P")] == [C, A, B]
@@ -146,17 +139,17 @@ def test_a_withdrawal_leaves_the_age_of_what_else_is_on_the_url() -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_a_registration_without_a_timestamp_changes_nothing(directory: Directory, kind: Kind) -> None:
+def test_a_registration_without_a_timestamp_changes_nothing(directory: Registry, kind: Kind) -> None:
     assert directory.register(Registration("P", A, kind, "Comp", None)) == []
     assert directory.map() == ServiceDirectoryMapPB(domain="")
 
 
-def test_relays(directory: Directory) -> None:
+def test_relays(directory: Registry) -> None:
     directory.register(Registration("P", A, Kind.DATA, "Relay", NOW, is_relay=True, ip_address="10.0.0.1"))
     assert directory.publishers("P") == [Publisher(A, "Relay", NOW // SECOND, True, "10.0.0.1")]
 
 
-def test_a_component_without_a_name(directory: Directory) -> None:
+def test_a_component_without_a_name(directory: Registry) -> None:
     directory.register(Registration("P", A, Kind.DATA, None, NOW))
     assert directory.publishers("P") == [Publisher(A, "", NOW // SECOND, is_relay=None)]
 
@@ -250,7 +243,7 @@ def test_withdrawn_twice() -> None:
 # ---- services ----------------------------------------------------------------------------------------------------
 
 
-def test_service(directory: Directory) -> None:
+def test_service(directory: Registry) -> None:
     assert directory.register(service("S", A)) == [added(service("S", A))]
     assert directory.service("S") == Service(A, NOW // SECOND)
 
@@ -290,7 +283,7 @@ def test_a_replaced_provider_cannot_withdraw_its_successor() -> None:
 
 
 def test_domains_are_apart() -> None:
-    directory = Directory("home")
+    directory = Registry("home")
     far, near = data("P", A, domain="far"), data("P", B)
     assert directory.register(far) == [list_changed("P", "far")]  # the map's changes are those of the own domain
     assert directory.register(near) == [list_changed("P", "home"), added(near)]
@@ -301,14 +294,14 @@ def test_domains_are_apart() -> None:
 
 
 def test_services_of_domains_are_apart() -> None:
-    directory = Directory("home")
+    directory = Registry("home")
     assert directory.register(service("S", A, domain="far")) == []
     assert directory.service("S") is None
     assert directory.service("S", "far") == Service(A, NOW // SECOND)
 
 
 def test_withdrawal_in_a_domain() -> None:
-    directory = Directory("home")
+    directory = Registry("home")
     directory.register(data("P", A, domain="far"))
     directory.register(data("P", B, domain="home"))
     assert directory.unregister(gone(data("P", A, domain="far"))) == (
@@ -323,55 +316,55 @@ def test_withdrawal_in_a_domain() -> None:
 
 def far_map(*registrations: Registration) -> ServiceDirectoryMapPB:
     """What the directory of the domain `far` says about itself."""
-    directory = Directory("far")
+    directory = Registry("far")
     for r in registrations:
         directory.register(r)
     return directory.map(domain="far")
 
 
 def test_learn() -> None:
-    directory = Directory("home")
+    directory = Registry("home")
     first = far_map(data("P", A), data("P", B), service("S", C))
-    assert directory.learn("far", first) == [list_changed("P", "far"), list_changed("P", "far")]
+    assert directory.replace_domain("far", first) == [list_changed("P", "far"), list_changed("P", "far")]
     assert [p.url for p in directory.publishers("P", "far")] == [A, B]
     assert directory.service("S", "far") == Service(C, NOW // SECOND)
-    assert directory.learn("far", first) == []
+    assert directory.replace_domain("far", first) == []
 
     second = far_map(data("P", B), data("Q", A, NOW + SECOND), service("S", D, NOW + SECOND))
-    assert directory.learn("far", second) == [list_changed("P", "far"), list_changed("Q", "far")]
+    assert directory.replace_domain("far", second) == [list_changed("P", "far"), list_changed("Q", "far")]
     assert [p.url for p in directory.publishers("P", "far")] == [B]
     assert [p.url for p in directory.publishers("Q", "far")] == [A]
     assert directory.service("S", "far") == Service(D, NOW // SECOND + 1)
 
 
 def test_a_forgotten_timestamp_does_not_replace_a_known_one() -> None:
-    directory = Directory("home")
-    directory.learn("far", far_map(data("P", A)))
-    assert directory.learn("far", far_map(data("P", A, 0))) == []
+    directory = Registry("home")
+    directory.replace_domain("far", far_map(data("P", A)))
+    assert directory.replace_domain("far", far_map(data("P", A, 0))) == []
     assert [p.registration_time for p in directory.publishers("P", "far")] == [NOW // SECOND]
 
 
 def test_forget() -> None:
-    directory = Directory("home")
+    directory = Registry("home")
     directory.register(data("P", D))
-    directory.learn("far", far_map(data("P", A), data("Q", B), service("S", C)))
-    directory.learn("other", far_map(data("P", "tcp://10.0.0.1:1")))
-    assert directory.forget("far") == [list_changed("P", "far"), list_changed("Q", "far")]
+    directory.replace_domain("far", far_map(data("P", A), data("Q", B), service("S", C)))
+    directory.replace_domain("other", far_map(data("P", "tcp://10.0.0.1:1")))
+    assert directory.remove_domain("far") == [list_changed("P", "far"), list_changed("Q", "far")]
     assert directory.publishers("P", "far") == directory.publishers("Q", "far") == []
     assert directory.service("S", "far") is None
     assert len(directory.publishers("P", "home")) == len(directory.publishers("P", "other")) == 1
-    assert directory.forget("unheard of") == []
+    assert directory.remove_domain("unheard of") == []
 
 
 # ---- the map ----------------------------------------------------------------------------------------------------
 
 
-def test_the_list_of_lists_is_not_in_the_changes(directory: Directory) -> None:
+def test_the_list_of_lists_is_not_in_the_changes(directory: Registry) -> None:
     assert directory.register(data(REGISTERED_PUBLISHERS, A)) == [list_changed(REGISTERED_PUBLISHERS)]
 
 
 def test_map() -> None:
-    directory = Directory("home")
+    directory = Registry("home")
     for r in (
         data("Q", C, NOW + 3, "Three"),
         data("P", A, NOW + 1, "One"),

@@ -18,17 +18,29 @@ import pytest
 import zmq
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.protocol import wire
-from gravity.protocol.wire import (
+from gravity.protocol.directory_messages import (
     DirectoryCode,
     GetDomain,
     Kind,
     Lookup,
+    Publisher,
     Registration,
     Request,
+    Service,
     UnknownRequest,
     Unregistration,
+    decode_code_reply,
+    decode_domain_reply,
+    decode_publishers,
+    decode_publishers_reply,
+    decode_service_reply,
+    encode_domain_reply,
+    encode_empty_reply,
+    encode_publishers_reply,
+    encode_request,
 )
+from gravity.protocol.envelope import decode_data_product, parse
+from gravity.protocol.names import DIRECTORY_SERVICE, DOMAIN_DETAILS, DOMAIN_UPDATE, REGISTERED_PUBLISHERS
 from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 if TYPE_CHECKING:
@@ -112,17 +124,17 @@ class Peer:
         return reply
 
     def request(self, request: Request) -> bytes:
-        return self.ask(wire.encode_request(request))
+        return self.ask(encode_request(request))
 
     def publishers(self, id: str, domain: str = "") -> list[str]:
-        return [p.url for p in wire.decode_publishers_reply(self.request(Lookup(id, DATA, domain)))]
+        return [p.url for p in decode_publishers_reply(self.request(Lookup(id, DATA, domain)))]
 
     def register(self, id: str, url: str, at: int = NOW, kind: Kind = DATA, domain: str | None = None) -> None:
         reply = self.request(Registration(id, url, kind, "Comp", at, domain, is_relay=False))
-        assert wire.decode_code_reply(reply) is DirectoryCode.SUCCESS
+        assert decode_code_reply(reply) is DirectoryCode.SUCCESS
 
     def unregister(self, id: str, url: str, time: int | None = NOW // SECOND, kind: Kind = DATA) -> DirectoryCode:
-        return wire.decode_code_reply(self.request(Unregistration(id, url, kind, time)))
+        return decode_code_reply(self.request(Unregistration(id, url, kind, time)))
 
     def listen(self, id: str, topic: bytes) -> Socket:
         [url] = self.publishers(id)
@@ -141,7 +153,7 @@ def peer(cluster: Cluster, raw: Raw) -> Peer:
 def received(listener: Socket) -> tuple[bytes, GravityDataProductPB]:
     assert listener.poll(10_000)
     topic, frame = listener.recv_multipart()
-    return topic, wire.decode_data_product(frame)
+    return topic, decode_data_product(frame)
 
 
 # ---- requests and replies ------------------------------------------------------------------------------------
@@ -149,14 +161,14 @@ def received(listener: Socket) -> tuple[bytes, GravityDataProductPB]:
 
 def comparable(reply: bytes) -> bytes:
     """A reply without what is the directory's own: where its data product is, and since when."""
-    product = wire.decode_data_product(reply)
+    product = decode_data_product(reply)
     if product.type_name != "gravity.ComponentDataLookupResponsePB":
         return reply
-    id, domain, publishers = wire.decode_publishers(product.data)
-    if id != wire.REGISTERED_PUBLISHERS:
+    id, domain, publishers = decode_publishers(product.data)
+    if id != REGISTERED_PUBLISHERS:
         return reply
     assert len(publishers) == 1
-    return wire.encode_publishers_reply(
+    return encode_publishers_reply(
         id, domain, [replace(p, url="tcp://127.0.0.1:1", registration_time=1) for p in publishers]
     )
 
@@ -174,8 +186,8 @@ def test_the_recorded_conversation(
     replies = [line.frames[0] for line in lines if line.kind == "reply"]
     answers = [peer.ask(request) for request in requests]
     assert [comparable(a).hex() for a in answers[:-1]] == [comparable(r).hex() for r in replies[:-1]]
-    assert wire.decode_code_reply(replies[-1]) is DirectoryCode.NOT_REGISTERED
-    assert wire.decode_code_reply(answers[-1]) is DirectoryCode.SUCCESS
+    assert decode_code_reply(replies[-1]) is DirectoryCode.NOT_REGISTERED
+    assert decode_code_reply(answers[-1]) is DirectoryCode.SUCCESS
 
 
 def test_registration_and_lookup(peer: Peer) -> None:
@@ -189,24 +201,24 @@ def test_registration_and_lookup(peer: Peer) -> None:
 
 def test_services(peer: Peer) -> None:
     peer.register("S", "tcp://127.0.0.1:1", kind=SERVICE)
-    found = wire.decode_service_reply(peer.request(Lookup("S", SERVICE, "")))
-    assert found == wire.Service("tcp://127.0.0.1:1", NOW // SECOND)
-    assert wire.decode_service_reply(peer.request(Lookup("T", SERVICE, ""))) == wire.Service("", 0)
+    found = decode_service_reply(peer.request(Lookup("S", SERVICE, "")))
+    assert found == Service("tcp://127.0.0.1:1", NOW // SECOND)
+    assert decode_service_reply(peer.request(Lookup("T", SERVICE, ""))) == Service("", 0)
     assert peer.unregister("S", "tcp://127.0.0.1:1", kind=SERVICE) is DirectoryCode.SUCCESS
     assert peer.unregister("S", "tcp://127.0.0.1:1", kind=SERVICE) is DirectoryCode.NOT_REGISTERED
 
 
 def test_a_registration_without_a_timestamp_is_a_success_and_ignored(peer: Peer) -> None:
     reply = peer.request(Registration("P", "tcp://127.0.0.1:1", DATA, "Comp", None))
-    assert wire.decode_code_reply(reply) is DirectoryCode.SUCCESS
+    assert decode_code_reply(reply) is DirectoryCode.SUCCESS
     assert peer.publishers("P") == []
 
 
 def test_what_the_directory_offers_itself(peer: Peer) -> None:
-    ids = [wire.REGISTERED_PUBLISHERS, wire.DOMAIN_DETAILS, wire.DOMAIN_UPDATE]
+    ids = [REGISTERED_PUBLISHERS, DOMAIN_DETAILS, DOMAIN_UPDATE]
     urls = [peer.publishers(id) for id in ids]
     assert all(len(found) == 1 and found[0].startswith("tcp://127.0.0.1:") for found in urls)
-    assert wire.decode_service_reply(peer.request(Lookup(wire.DIRECTORY_SERVICE, SERVICE, ""))).url
+    assert decode_service_reply(peer.request(Lookup(DIRECTORY_SERVICE, SERVICE, ""))).url
 
 
 @pytest.mark.parametrize("domain", ["", "home"])
@@ -214,7 +226,7 @@ def test_domain(start: Start, raw: Raw, domain: str) -> None:
     program = start(f'Domain = "{domain}"\nBroadcastEnabled = false')  # this test speaks to nobody else's network
     program.wait_until_ready()
     peer = Peer(raw, program.url)
-    assert wire.decode_domain_reply(peer.request(GetDomain())) == domain
+    assert decode_domain_reply(peer.request(GetDomain())) == domain
     peer.register("P", "tcp://127.0.0.1:1")
     assert peer.publishers("P", domain) == peer.publishers("P") == ["tcp://127.0.0.1:1"]
     peer.register("P", "tcp://127.0.0.1:2", domain="far")
@@ -224,14 +236,14 @@ def test_domain(start: Start, raw: Raw, domain: str) -> None:
 
 def test_garbage_is_answered_and_survived(program: Program, raw: Raw) -> None:
     peer = Peer(raw, program.url)
-    empty = wire.encode_empty_reply()
+    empty = encode_empty_reply()
     garbage = [b"", b"\xff" * 100, b"\x12\x09short", bytes(1_000_000), b"\x12\x02\xff\xfe", b"GET / HTTP/1.1\r\n\r\n"]
-    garbage += [wire.encode_request(Registration("P", "u", DATA, "C", 1))[:n] for n in (5, 25, 40)]
+    garbage += [encode_request(Registration("P", "u", DATA, "C", 1))[:n] for n in (5, 25, 40)]
     for frame in garbage:
         assert peer.ask(frame) == empty
     for name in ("ComponentLookupRequest", "UnregistrationRequest", "What"):
         assert peer.request(UnknownRequest(name)) == empty
-    assert peer.ask(wire.encode_request(GetDomain()), b"and a second frame") == wire.encode_domain_reply("")
+    assert peer.ask(encode_request(GetDomain()), b"and a second frame") == encode_domain_reply("")
 
     dealer = raw(zmq.DEALER)  # without the envelope that a reply needs
     dealer.connect(program.url)
@@ -249,7 +261,7 @@ def test_who_asks_and_leaves_does_not_matter(peer: Peer, cluster: Cluster, raw: 
         leaving = raw(zmq.REQ)
         leaving.linger = 0
         leaving.connect(cluster.url)
-        leaving.send(wire.encode_request(GetDomain()))
+        leaving.send(encode_request(GetDomain()))
         leaving.close()
     assert peer.publishers("P") == []
 
@@ -273,18 +285,18 @@ def test_lists_of_publishers(peer: Peer) -> None:
     """Whoever subscribes gets the current list, marked as cached, and then each change."""
     peer.register("P", "tcp://127.0.0.1:1")
     peer.register("Q", "tcp://127.0.0.1:2")
-    listener = peer.listen(wire.REGISTERED_PUBLISHERS, b"P")
+    listener = peer.listen(REGISTERED_PUBLISHERS, b"P")
 
     topic, product = received(listener)
     assert topic == b"P"
-    publisher = wire.Publisher("tcp://127.0.0.1:1", "Comp", NOW // SECOND)
-    assert wire.decode_publishers(product.data) == ("P", "", [publisher])
+    publisher = Publisher("tcp://127.0.0.1:1", "Comp", NOW // SECOND)
+    assert decode_publishers(product.data) == ("P", "", [publisher])
     assert product.is_cached_dataproduct
 
     peer.register("P", "tcp://127.0.0.1:3")
     topic, product = received(listener)
     assert topic == b"P"
-    id, domain, publishers = wire.decode_publishers(product.data)
+    id, domain, publishers = decode_publishers(product.data)
     assert (id, domain, [p.url for p in publishers]) == ("P", "", ["tcp://127.0.0.1:1", "tcp://127.0.0.1:3"])
     assert (product.dataProductID, product.componentID) == ("RegisteredPublishers", "ServiceDirectory")
     assert (product.protocol, product.type_name) == ("protobuf2", "gravity.ComponentDataLookupResponsePB")
@@ -293,15 +305,15 @@ def test_lists_of_publishers(peer: Peer) -> None:
 
     for url in ("tcp://127.0.0.1:1", "tcp://127.0.0.1:3"):
         peer.unregister("P", url)
-    lists = [wire.decode_publishers(received(listener)[1].data)[2] for _ in range(2)]
+    lists = [decode_publishers(received(listener)[1].data)[2] for _ in range(2)]
     assert [[p.url for p in publishers] for publishers in lists] == [["tcp://127.0.0.1:3"], []]
 
 
 def test_lists_have_the_time_that_the_directory_is_registered_with(peer: Peer) -> None:
     """Also the very first of them, so that no subscriber takes the directory for stale."""
-    reply = peer.request(Lookup(wire.REGISTERED_PUBLISHERS, DATA, ""))
-    [publisher] = wire.decode_publishers_reply(reply)
-    listener = peer.listen(wire.REGISTERED_PUBLISHERS, b"")
+    reply = peer.request(Lookup(REGISTERED_PUBLISHERS, DATA, ""))
+    [publisher] = decode_publishers_reply(reply)
+    listener = peer.listen(REGISTERED_PUBLISHERS, b"")
     topics = set()
     for _ in range(3):
         topic, product = received(listener)
@@ -312,21 +324,21 @@ def test_lists_have_the_time_that_the_directory_is_registered_with(peer: Peer) -
 
 def test_a_repetition_is_not_announced(peer: Peer) -> None:
     peer.register("P", "tcp://127.0.0.1:1")
-    listener = peer.listen(wire.REGISTERED_PUBLISHERS, b"P")
+    listener = peer.listen(REGISTERED_PUBLISHERS, b"P")
     received(listener)
     peer.register("P", "tcp://127.0.0.1:1")
     peer.register("P", "tcp://127.0.0.1:2")
-    publishers = wire.decode_publishers(received(listener)[1].data)[2]
+    publishers = decode_publishers(received(listener)[1].data)[2]
     assert [p.url for p in publishers] == ["tcp://127.0.0.1:1", "tcp://127.0.0.1:2"]
 
 
 def test_domain_details(peer: Peer) -> None:
-    listener = peer.listen(wire.DOMAIN_DETAILS, b"")
+    listener = peer.listen(DOMAIN_DETAILS, b"")
     topic, product = received(listener)  # the last change so far: the directory's own
     assert topic == b"" and product.is_cached_dataproduct
     peer.register("P", "tcp://127.0.0.1:1")
     _, product = received(listener)
-    message = wire.parse(ServiceDirectoryMapPB, product.data)
+    message = parse(ServiceDirectoryMapPB, product.data)
     assert (message.change.product_id, message.change.url) == ("P", "tcp://127.0.0.1:1")
     assert message.change.change_type == message.change.ADD
     assert [p.product_id for p in message.data_provider] == [
@@ -336,7 +348,7 @@ def test_domain_details(peer: Peer) -> None:
         "ServiceDirectory_DomainUpdate",
     ]
     peer.unregister("P", "tcp://127.0.0.1:1")
-    message = wire.parse(ServiceDirectoryMapPB, received(listener)[1].data)
+    message = parse(ServiceDirectoryMapPB, received(listener)[1].data)
     assert message.change.change_type == message.change.REMOVE
 
 
@@ -346,18 +358,18 @@ def test_domain_details(peer: Peer) -> None:
 @pytest.fixture
 def service(peer: Peer, raw: Raw) -> Peer:
     """The directory's service, asked as its users do."""
-    return Peer(raw, wire.decode_service_reply(peer.request(Lookup(wire.DIRECTORY_SERVICE, SERVICE, ""))).url)
+    return Peer(raw, decode_service_reply(peer.request(Lookup(DIRECTORY_SERVICE, SERVICE, ""))).url)
 
 
 def test_get_providers(peer: Peer, service: Peer) -> None:
     peer.register("P", "tcp://127.0.0.1:1", NOW + 1)
     peer.register("P", "tcp://127.0.0.1:2", NOW + 2)
     peer.register("S", "tcp://127.0.0.1:3", NOW + 3, SERVICE)
-    response = wire.decode_data_product(service.request(UnknownRequest("GetProviders")))
+    response = decode_data_product(service.request(UnknownRequest("GetProviders")))
     assert (response.dataProductID, response.componentID) == ("DirectoryServiceResponse", "ServiceDirectory")
     assert (response.type_name, response.protocol) == ("gravity.ServiceDirectoryMapPB", "protobuf2")
     assert response.registration_time > 0 and response.HasField("domain")
-    message = wire.parse(ServiceDirectoryMapPB, response.data)
+    message = parse(ServiceDirectoryMapPB, response.data)
     assert not message.HasField("change")
     [p] = [p for p in message.data_provider if p.product_id == "P"]
     assert (list(p.url), list(p.timestamp)) == (["tcp://127.0.0.1:1", "tcp://127.0.0.1:2"], [NOW + 1, NOW + 2])
@@ -368,10 +380,10 @@ def test_get_providers(peer: Peer, service: Peer) -> None:
 
 
 def test_other_requests_to_the_service(service: Peer) -> None:
-    domain = wire.decode_data_product(service.request(UnknownRequest("GetDomain")))
+    domain = decode_data_product(service.request(UnknownRequest("GetDomain")))
     assert domain.HasField("data") and domain.data == b""
-    for frame in (b"\xff", b"", wire.encode_request(UnknownRequest("What"))):
-        response = wire.decode_data_product(service.ask(frame))
+    for frame in (b"\xff", b"", encode_request(UnknownRequest("What"))):
+        response = decode_data_product(service.ask(frame))
         assert response.dataProductID == "DirectoryServiceResponse" and not response.HasField("data")
 
 
@@ -387,7 +399,7 @@ def test_signals(program: Program, number: signal.Signals, code: int) -> None:
 def test_an_end_with_nodes_around(program: Program, raw: Raw) -> None:
     peer = Peer(raw, program.url)
     peer.register("P", "tcp://127.0.0.1:1")
-    received(peer.listen(wire.REGISTERED_PUBLISHERS, b"P"))
+    received(peer.listen(REGISTERED_PUBLISHERS, b"P"))
     program.process.terminate()
     assert program.end() == (0, "", "")
 

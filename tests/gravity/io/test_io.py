@@ -131,9 +131,9 @@ def test_an_unbound_address_is_free_soon(
 
 @pytest.mark.parametrize("url", ["nonsense", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:x", "udp://127.0.0.1:1"])
 def test_no_address(transport: Transport, url: str) -> None:
-    with pytest.raises(TransportError, match=r"cannot connect to|not an address"):
+    with pytest.raises(TransportError, match="cannot connect to"):
         transport.request(url, b"", 0.1)
-    with pytest.raises(TransportError, match=r"cannot connect to|not an address"):
+    with pytest.raises(TransportError, match="cannot connect to"):
         transport.receiver(url)
 
 
@@ -228,7 +228,7 @@ def test_a_stuck_subscriber_does_not_hold_up_the_others(
     assert sum(pause > 0.9 for pause in pauses) == 1
     assert max(pauses) < 5
     assert publisher.overflows == 1
-    assert library_lines == [f"a subscriber of {publisher.url} is too slow and misses messages"]
+    assert library_lines == [f"a subscriber of {publisher.url} is too slow: it is missing messages"]
     reader.join(10)
     assert received == [n.to_bytes(4, "big") for n in range(200)]
     assert stuck.poll(1000)  # it was connected all the time
@@ -279,7 +279,7 @@ def test_waiting_in_vain_does_not_cost_a_second_each_time(
     assert all(0.04 < pause < 0.7 for pause in pauses[1:])
     publisher.close()
     assert library_lines == [
-        f"a subscriber of {publisher.url} is too slow and misses messages",
+        f"a subscriber of {publisher.url} is too slow: it is missing messages",
         f"subscribers of {publisher.url} were too slow 3 more times and missed messages each time",
     ]
 
@@ -359,7 +359,7 @@ def test_a_full_queue_is_said(
         while receiver.receive():
             time.sleep(0.05)
     receiver.close()
-    assert library_lines[0].startswith(f"the queue for {url} was full 1 times")
+    assert library_lines[0].startswith(f"the receive queue for {url} was full 1 times")
     assert len(library_lines) == 2  # the second tells of the rest
 
 

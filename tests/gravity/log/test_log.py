@@ -141,7 +141,7 @@ def test_a_log_directory_that_is_missing_is_said(configure: Configure, capsys: p
     SpdLog.info("text")
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "Gravity: cannot write the log file missing/Comp.log: No such file or directory\n"
+    assert err == "Gravity: cannot open the log file missing/Comp.log: No such file or directory\n"
 
 
 def test_only_the_first_node_of_a_process_counts(configure: Configure, tmp_path: Path) -> None:

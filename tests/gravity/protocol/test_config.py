@@ -80,10 +80,10 @@ def test_value(text: str, value: str) -> None:
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ('a = "x', "this quoted string does not end"),
-        ("[a b]", "write [Name] with letters"),
+        ('a = "x', "this quoted string is not closed"),
+        ("[a b]", "write [Name], using only letters"),
         ("a = %", "the character '%' is not allowed here; put the value in double quotes"),
-        ("a = tcp://x", "expected a value for a, found '/'; quote text with signs in it"),
+        ("a = tcp://x", "expected a value for a, found '/'; put special characters in double quotes"),
         ("a =", "expected a value for a, found the end of the line"),
         ("a = two words", "expected = after words; write key = value"),
         ("a = $b", "$b is not set above this line"),
@@ -266,7 +266,7 @@ def test_the_longest_value(terms: int, fits: bool) -> None:
     if fits:
         assert general(text) == {"a": f"{terms}.000000"}
     else:
-        with pytest.raises(ConfigError, match="a value for a with more than 200 words and signs"):
+        with pytest.raises(ConfigError, match="a value for a has more than 200 tokens"):
             general(text)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.protocol.envelope import decode_data_product
 from gravity.protocol.publication import Frames, Publication
-from gravity.protocol.wire import decode_data_product
 
 REGISTERED = 1_700_000_000_999_999
 

@@ -18,11 +18,28 @@ from gravity import (
     GravitySubscriber,
     gravity,
 )
-from gravity.directory.state.registry import Announcement, Directory, MapChanged, PublishersChanged
+from gravity.directory.state.registry import Announcement, MapChanged, PublishersChanged, Registry
 from gravity.io import broadcast
-from gravity.protocol import wire
-from gravity.protocol.wire import Kind, Registration, Request, Unregistration
-from gravity.roles.provider import Offer, answer
+from gravity.protocol import names
+from gravity.protocol.directory_messages import (
+    Broadcast,
+    DirectoryCode,
+    Kind,
+    Lookup,
+    Publisher,
+    Registration,
+    Request,
+    Unregistration,
+    decode_request,
+    encode_broadcast,
+    encode_code_reply,
+    encode_domain_reply,
+    encode_publishers_reply,
+    encode_request,
+    publishers_pb,
+)
+from gravity.protocol.envelope import decode_data_product, encode
+from gravity.roles.provider import RegisteredService, answer
 from gravity.ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 from gravity.ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
@@ -38,12 +55,12 @@ LIST = "gravity.ComponentDataLookupResponsePB"
 
 def payloads(lines: list[Recorded], kind: str, type_name: str) -> list[bytes]:
     """The payloads of this type in lines of this kind."""
-    products = [wire.decode_data_product(line.frames[-1]) for line in lines if line.kind == kind]
+    products = [decode_data_product(line.frames[-1]) for line in lines if line.kind == kind]
     return [p.data for p in products if p.type_name == type_name]
 
 
 def requests(lines: list[Recorded]) -> list[Request]:
-    return [wire.decode_request(line.frames[0]) for line in lines if line.kind == "request"]
+    return [decode_request(line.frames[0]) for line in lines if line.kind == "request"]
 
 
 # ---- filters ---------------------------------------------------------------------------------------------------
@@ -54,7 +71,7 @@ def test_what_the_filters_let_through(recorded: Sessions) -> None:
     seen = []
     for line in recorded["filters"]:
         if line.kind == "published":
-            product = wire.decode_data_product(line.frames[1])
+            product = decode_data_product(line.frames[1])
             seen.append((line.frames[0], product.data, product.is_cached_dataproduct))
     first = [(b"alphabet", b"two", True), (b"alpha", b"four", True)]
     assert seen[:4] == [*first, (b"alphabet", b"seven", False), (b"alpha", b"nine", False)]
@@ -93,7 +110,7 @@ class Echo(GravityServiceProvider):
 
 def test_answers(exchanges: list[Exchange], registration: Registration) -> None:
     assert registration.timestamp is not None
-    offer = Offer("Echo", registration.url, registration.timestamp, Echo(), "Provider", "")
+    offer = RegisteredService("Echo", registration.url, registration.timestamp, Echo(), "Provider", "")
     assert [answer(offer, e.question) for e in exchanges] == [e.answer for e in exchanges]
     assert len(exchanges) == 3
 
@@ -105,7 +122,7 @@ def test_questions(
     echo = raw(zmq.REP)
     echo.rcvtimeo = 5000
     url = f"tcp://127.0.0.1:{echo.bind_to_random_port('tcp://127.0.0.1')}"
-    cluster.directory._directory.register(replace(registration, url=url))
+    cluster.directory._registry.register(replace(registration, url=url))
     asked = []
 
     def serve() -> None:
@@ -126,14 +143,14 @@ def test_questions(
             product.softwareVersion = version
         return product
 
-    serving = threading.Thread(target=serve)
-    serving.start()
+    server = threading.Thread(target=serve)
+    server.start()
     node, answers = cluster.node("Asker"), Answers()
     first = node.request("Echo", question(b"x"), 3000)
     assert node.request("Echo", question(b"y", "3.1"), answers, "id 7", 3000) == gravity.SUCCESS
     eventually(lambda: answers.texts == [b"echo y"])
     last = node.request("Echo", question(b""), 3000)
-    serving.join()
+    server.join()
     assert asked == [e.question for e in exchanges]
     assert first is not None and last is not None and (first.data, last.data) == (b"echo x", b"echo ")
 
@@ -153,22 +170,22 @@ def directory(raw: Raw) -> Iterator[tuple[str, list[bytes]]]:
         while not ending.is_set():
             if replies.poll(20):
                 asked.append(replies.recv())
-                match wire.decode_request(asked[-1]):
-                    case wire.Lookup(wire.REGISTERED_PUBLISHERS):
-                        where = [wire.Publisher("tcp://127.0.0.1:1", "ServiceDirectory", 1)]
-                        replies.send(wire.encode_publishers_reply("", "", where))
-                    case wire.Lookup(id):
-                        replies.send(wire.encode_publishers_reply(id, "", []))
+                match decode_request(asked[-1]):
+                    case Lookup(names.REGISTERED_PUBLISHERS):
+                        where = [Publisher("tcp://127.0.0.1:1", "ServiceDirectory", 1)]
+                        replies.send(encode_publishers_reply("", "", where))
+                    case Lookup(id):
+                        replies.send(encode_publishers_reply(id, "", []))
                     case Registration(id):
-                        replies.send(wire.encode_code_reply(id, wire.DirectoryCode.SUCCESS))
+                        replies.send(encode_code_reply(id, DirectoryCode.SUCCESS))
                     case _:
-                        replies.send(wire.encode_domain_reply(""))
+                        replies.send(encode_domain_reply(""))
 
-    serving = threading.Thread(target=serve)
-    serving.start()
+    server = threading.Thread(target=serve)
+    server.start()
     yield f"tcp://127.0.0.1:{port}", asked
     ending.set()
-    serving.join()
+    server.join()
 
 
 def test_a_restart_of_the_directory(
@@ -188,11 +205,11 @@ def test_a_restart_of_the_directory(
     )
 
     def tell(started: int) -> None:
-        broadcast(wire.encode_broadcast(wire.Broadcast("Isle", url, started, 1)), "127.255.255.255", port)
+        broadcast(encode_broadcast(Broadcast("Isle", url, started, 1)), "127.255.255.255", port)
 
     with GravityNode() as node:
         provider, subscriber = Echo(), GravitySubscriber()
-        node._core = node._configure("Islander")
+        node._running = node._configure("Islander")
         tell(5)
         assert node.init("Islander") == gravity.SUCCESS
         node.registerDataProduct("Tide", gravity.TCP, True)
@@ -204,7 +221,7 @@ def test_a_restart_of_the_directory(
         eventually(lambda: len(asked) >= len(requests(lines)))
         frames = list(asked)
 
-    ours, theirs = (list(map(wire.decode_request, frames)), requests(lines))
+    ours, theirs = (list(map(decode_request, frames)), requests(lines))
     told = [[r for r in side if isinstance(r, Registration)] for side in (ours, theirs)]
     for side in told:  # the second time as the first, only that nothing is said of relays
         assert side[3:] == [replace(r, is_relay=None) for r in side[:3]]
@@ -212,7 +229,7 @@ def test_a_restart_of_the_directory(
     alike = [
         replace(r, url=values[r.id][0], timestamp=values[r.id][1]) if isinstance(r, Registration) else r for r in ours
     ]
-    assert [wire.encode_request(r) for r in alike] == [line.frames[0] for line in lines if line.kind == "request"]
+    assert [encode_request(r) for r in alike] == [line.frames[0] for line in lines if line.kind == "request"]
 
 
 # ---- domains -----------------------------------------------------------------------------------------------------
@@ -238,7 +255,7 @@ def test_the_details_of_a_domain(recorded: Sessions) -> None:
     """Our directory of Away, with the same registrations, publishes the same maps and answers with the same."""
     lines = recorded["domains"]
     details = payloads(lines, "published", MAP)
-    away = Directory("Away")
+    away = Registry("Away")
     for registration in sorted(own(details[0]), key=lambda r: r.timestamp or 0):
         last = away.register(registration)
     published = [change_published(away, last)]
@@ -252,9 +269,9 @@ def test_the_details_of_a_domain(recorded: Sessions) -> None:
     assert (last_change.product_id, last_change.change_type) == ("Coffee", ProductChange.REMOVE)
 
 
-def change_published(directory: Directory, announcements: list[Announcement]) -> bytes:
+def change_published(directory: Registry, announcements: list[Announcement]) -> bytes:
     [change] = [a.change for a in announcements if isinstance(a, MapChanged)]
-    return wire.encode(directory.map(change, directory.domain))
+    return encode(directory.map(change, directory.domain))
 
 
 def test_what_a_neighbour_makes_of_the_details(recorded: Sessions) -> None:
@@ -262,22 +279,24 @@ def test_what_a_neighbour_makes_of_the_details(recorded: Sessions) -> None:
     lines = recorded["domains"]
     details = list(dict.fromkeys(payloads(lines, "published", MAP)))
     of_home = [ServiceDirectoryMapPB.FromString(a) for a in payloads(lines, "answer", MAP)[1:]]
-    home = Directory("Home")
+    home = Registry("Home")
     for kind, entries in ((Kind.SERVICE, of_home[0].service_provider), (Kind.DATA, of_home[0].data_provider)):
         for registration in registrations(kind, [e for e in entries if list(e.domain_id) == ["Home"]]):
             home.register(registration)
-    lists = [lists_published(home, home.learn("Away", ServiceDirectoryMapPB.FromString(d))) for d in details[-2:]]
-    assert wire.encode(home.map()) == wire.encode(of_home[1])
+    lists = [
+        lists_published(home, home.replace_domain("Away", ServiceDirectoryMapPB.FromString(d))) for d in details[-2:]
+    ]
+    assert encode(home.map()) == encode(of_home[1])
     seen = [d for d in payloads(lines, "published", LIST) if b"Away" in d]
     added, dropped, left = seen[:6], seen[6], seen[7:]
     assert set(lists[0]) == set(added[:4] + added[5:])  # of two new publishers of Tea we tell at once
     assert lists[1] == [dropped]
-    assert set(left) <= set(lists_published(home, home.forget("Away")))  # the reference forgets some
+    assert set(left) <= set(lists_published(home, home.remove_domain("Away")))  # the reference forgets some
 
 
-def lists_published(directory: Directory, announcements: list[Announcement]) -> list[bytes]:
+def lists_published(directory: Registry, announcements: list[Announcement]) -> list[bytes]:
     changed = [(a.id, a.domain) for a in announcements if isinstance(a, PublishersChanged)]
-    return [wire.encode(wire.publishers_pb(id, domain, directory.publishers(id, domain))) for id, domain in changed]
+    return [encode(publishers_pb(id, domain, directory.publishers(id, domain))) for id, domain in changed]
 
 
 def test_what_is_told_of_domains(recorded: Sessions) -> None:

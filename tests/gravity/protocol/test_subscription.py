@@ -7,8 +7,8 @@ from enum import Enum, auto
 import pytest
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.protocol.directory_messages import Publisher
 from gravity.protocol.subscription import Subscription, choose_publishers
-from gravity.protocol.wire import Publisher
 
 A, B, C = (Publisher(f"tcp://127.0.0.1:{port}", name, 10) for name, port in (("A", 1), ("B", 2), ("C", 3)))
 NOW = 10**15

@@ -11,23 +11,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.protocol import wire
-from gravity.protocol.publication import Publication
-from gravity.protocol.ServiceDirectoryPB_pb2 import ComponentServiceLookupResponsePB, ServiceDirectoryResponsePB
-from gravity.protocol.wire import (
+from gravity.protocol.directory_messages import (
     Broadcast,
     DirectoryCode,
     GetDomain,
     Kind,
     Lookup,
-    MalformedFrame,
     Publisher,
     Registration,
     Request,
     Service,
     UnknownRequest,
     Unregistration,
+    decode_broadcast,
+    decode_code_reply,
+    decode_domain_reply,
+    decode_publishers,
+    decode_publishers_reply,
+    decode_request,
+    decode_service_reply,
+    encode_broadcast,
+    encode_code_reply,
+    encode_domain_reply,
+    encode_empty_reply,
+    encode_publishers_reply,
+    encode_request,
+    encode_service_reply,
+    publishers_pb,
 )
+from gravity.protocol.envelope import MalformedFrame, decode_data_product, encode, fill, parse
+from gravity.protocol.publication import Publication
+from gravity.protocol.ServiceDirectoryPB_pb2 import ComponentServiceLookupResponsePB, ServiceDirectoryResponsePB
 from gravity.ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 from gravity.ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
@@ -37,29 +51,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DECODERS: list[Callable[[bytes], object]] = [
-    wire.decode_data_product,
-    wire.decode_request,
-    wire.decode_domain_reply,
-    wire.decode_publishers_reply,
-    wire.decode_service_reply,
-    wire.decode_code_reply,
-    wire.decode_publishers,
-    wire.decode_broadcast,
+    decode_data_product,
+    decode_request,
+    decode_domain_reply,
+    decode_publishers_reply,
+    decode_service_reply,
+    decode_code_reply,
+    decode_publishers,
+    decode_broadcast,
 ]
 
 FRAMES = [
-    wire.encode_request(Registration("id", "tcp://h:1", Kind.DATA, "Component", 1, "domain", True, "10.0.0.1")),
-    wire.encode_request(Unregistration("id", "tcp://h:1", Kind.SERVICE, 1700000000, "domain")),
-    wire.encode_request(Lookup("id", Kind.DATA, "domain")),
-    wire.encode_publishers_reply("id", "domain", [Publisher("tcp://h:1", "Component", 1, True, "10.0.0.1")] * 2),
-    wire.encode_service_reply("id", "domain", Service("tcp://h:1", 1)),
-    wire.encode_code_reply("id", DirectoryCode.NOT_REGISTERED),
-    wire.encode_domain_reply("domain"),
-    wire.encode_broadcast(Broadcast("domain", "tcp://h:1", 1700000000, 10)),
+    encode_request(Registration("id", "tcp://h:1", Kind.DATA, "Component", 1, "domain", True, "10.0.0.1")),
+    encode_request(Unregistration("id", "tcp://h:1", Kind.SERVICE, 1700000000, "domain")),
+    encode_request(Lookup("id", Kind.DATA, "domain")),
+    encode_publishers_reply("id", "domain", [Publisher("tcp://h:1", "Component", 1, True, "10.0.0.1")] * 2),
+    encode_service_reply("id", "domain", Service("tcp://h:1", 1)),
+    encode_code_reply("id", DirectoryCode.NOT_REGISTERED),
+    encode_domain_reply("domain"),
+    encode_broadcast(Broadcast("domain", "tcp://h:1", 1700000000, 10)),
 ]
 
 PAYLOADS: dict[str, Callable[[bytes], Message]] = {
-    "gravity.ComponentDataLookupResponsePB": lambda data: wire.publishers_pb(*wire.decode_publishers(data)),
+    "gravity.ComponentDataLookupResponsePB": lambda data: publishers_pb(*decode_publishers(data)),
     "gravity.ServiceDirectoryMapPB": ServiceDirectoryMapPB.FromString,
     "gravity.ServiceDirectoryDomainUpdatePB": ServiceDirectoryDomainUpdatePB.FromString,
 }
@@ -76,31 +90,31 @@ def envelope(id: str, data: bytes) -> bytes:
 
 def test_recorded_requests_are_written_as_they_were(recorded_request: Recorded) -> None:
     [frame] = recorded_request.frames
-    assert wire.encode_request(wire.decode_request(frame)) == frame
+    assert encode_request(decode_request(frame)) == frame
 
 
 def test_recorded_replies_are_written_as_they_were(recorded_reply: Recorded) -> None:
     [frame] = recorded_reply.frames
-    product = wire.decode_data_product(frame)
+    product = decode_data_product(frame)
     if product.type_name == "gravity.ComponentDataLookupResponsePB":
-        id, domain, publishers = wire.decode_publishers(product.data)
-        assert wire.decode_publishers_reply(frame) == publishers
-        assert wire.encode_publishers_reply(id, domain, publishers) == frame
+        id, domain, publishers = decode_publishers(product.data)
+        assert decode_publishers_reply(frame) == publishers
+        assert encode_publishers_reply(id, domain, publishers) == frame
     elif product.type_name == "gravity.ComponentServiceLookupResponsePB":
-        service = wire.decode_service_reply(frame)
-        id = wire.parse(ComponentServiceLookupResponsePB, product.data).lookupID
-        assert wire.encode_service_reply(id, "", service if service.url else None) == frame
+        service = decode_service_reply(frame)
+        id = parse(ComponentServiceLookupResponsePB, product.data).lookupID
+        assert encode_service_reply(id, "", service if service.url else None) == frame
     elif product.type_name == "gravity.ServiceDirectoryResponsePB":
         id = product.data[2 : 2 + product.data[1]].decode()
-        assert wire.encode_code_reply(id, wire.decode_code_reply(frame)) == frame
+        assert encode_code_reply(id, decode_code_reply(frame)) == frame
     else:
-        assert wire.encode_domain_reply(wire.decode_domain_reply(frame)) == frame
+        assert encode_domain_reply(decode_domain_reply(frame)) == frame
 
 
 def test_recorded_messages_are_published_as_they_were(recorded_published: Recorded) -> None:
     """Whatever the recorded message was made of goes through a Publication of ours, and out come the same bytes."""
     topic, frame = recorded_published.frames
-    seen = wire.decode_data_product(frame)
+    seen = decode_data_product(frame)
     publication = Publication(
         seen.dataProductID,
         "tcp://127.0.0.1:1",
@@ -110,7 +124,7 @@ def test_recorded_messages_are_published_as_they_were(recorded_published: Record
     )
     product = GravityDataProductPB(dataProductID=seen.dataProductID)
     if seen.type_name:
-        wire.fill(product, PAYLOADS[seen.type_name](seen.data))
+        fill(product, PAYLOADS[seen.type_name](seen.data))
     else:
         product.data = seen.data
     product.softwareVersion = seen.softwareVersion
@@ -124,12 +138,12 @@ def test_recorded_messages_are_published_as_they_were(recorded_published: Record
 
 def test_recorded_broadcasts_are_written_as_they_were(recorded_broadcast: Recorded) -> None:
     [datagram] = recorded_broadcast.frames
-    assert wire.encode_broadcast(wire.decode_broadcast(datagram)) == datagram
+    assert encode_broadcast(decode_broadcast(datagram)) == datagram
 
 
 def test_what_the_recorded_requests_say(recorded: dict[str, list[Recorded]]) -> None:
     lines = recorded["pubsub-service-heartbeat"]
-    said = {line.number: wire.decode_request(line.frames[0]) for line in lines if line.kind == "request"}
+    said = {line.number: decode_request(line.frames[0]) for line in lines if line.kind == "request"}
     url = "tcp://127.0.0.1:24004"
     assert said[1] == GetDomain()
     assert said[5] == Registration("Prod", url, Kind.DATA, "NodeA", 1795379408113990, is_relay=False)
@@ -198,39 +212,39 @@ def _typed(name: str, inner: str, type_name: str) -> str:
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
 def test_layout_of_requests(request_: Request, layout: str) -> None:
-    assert wire.encode_request(request_).hex() == layout
-    assert wire.decode_request(bytes.fromhex(layout)) == request_
+    assert encode_request(request_).hex() == layout
+    assert decode_request(bytes.fromhex(layout)) == request_
 
 
 @pytest.mark.parametrize("code", DirectoryCode)
 def test_codes_there_and_back(code: DirectoryCode) -> None:
-    assert wire.decode_code_reply(wire.encode_code_reply("id", code)) is code
+    assert decode_code_reply(encode_code_reply("id", code)) is code
 
 
 def test_negative_codes_take_ten_bytes() -> None:
-    assert b"\x10\xfd" + b"\xff" * 8 + b"\x01" in wire.encode_code_reply("", DirectoryCode.NOT_REGISTERED)
+    assert b"\x10\xfd" + b"\xff" * 8 + b"\x01" in encode_code_reply("", DirectoryCode.NOT_REGISTERED)
 
 
 def test_every_reply_has_the_same_id() -> None:
     replies = [
-        wire.encode_domain_reply(""),
-        wire.encode_publishers_reply("id", "", []),
-        wire.encode_service_reply("id", "", None),
-        wire.encode_code_reply("id", DirectoryCode.SUCCESS),
-        wire.encode_empty_reply(),
+        encode_domain_reply(""),
+        encode_publishers_reply("id", "", []),
+        encode_service_reply("id", "", None),
+        encode_code_reply("id", DirectoryCode.SUCCESS),
+        encode_empty_reply(),
     ]
-    assert {wire.decode_data_product(r).dataProductID for r in replies} == {"DataProductRegistrationResponse"}
+    assert {decode_data_product(r).dataProductID for r in replies} == {"DataProductRegistrationResponse"}
 
 
 def test_domain_reply_has_data_even_when_empty() -> None:
-    assert wire.decode_data_product(wire.encode_domain_reply("")).HasField("data")
-    assert not wire.decode_data_product(wire.encode_empty_reply()).HasField("data")
-    assert wire.decode_domain_reply(wire.encode_domain_reply("Größe")) == "Größe"
+    assert decode_data_product(encode_domain_reply("")).HasField("data")
+    assert not decode_data_product(encode_empty_reply()).HasField("data")
+    assert decode_domain_reply(encode_domain_reply("Größe")) == "Größe"
 
 
 def test_unknown_service_has_an_empty_url_and_no_time() -> None:
-    assert wire.decode_service_reply(wire.encode_service_reply("id", "d", None)) == Service("", 0)
-    data = wire.decode_data_product(wire.encode_service_reply("id", "d", None)).data
+    assert decode_service_reply(encode_service_reply("id", "d", None)) == Service("", 0)
+    data = decode_data_product(encode_service_reply("id", "d", None)).data
     assert data == b"\x0a\x02id\x12\x00\x1a\x01d"
 
 
@@ -240,41 +254,39 @@ def test_publishers_there_and_back() -> None:
         Publisher("tcp://10.0.0.2:24000", "Relay", 6, True, "10.0.0.2"),
         Publisher("", "", 0),
     ]
-    frame = wire.encode_publishers_reply("id", "domain", publishers)
-    assert wire.decode_publishers_reply(frame) == publishers
-    assert wire.decode_publishers(wire.decode_data_product(frame).data) == ("id", "domain", publishers)
+    frame = encode_publishers_reply("id", "domain", publishers)
+    assert decode_publishers_reply(frame) == publishers
+    assert decode_publishers(decode_data_product(frame).data) == ("id", "domain", publishers)
 
 
 def test_what_was_not_given_stays_away() -> None:
     """Fields that were absent are None, not a default: their absence has a meaning."""
-    request = wire.decode_request(
-        wire.encode_request(Registration("id", "url", Kind.DATA, None, None, is_relay=None))
-    )
+    request = decode_request(encode_request(Registration("id", "url", Kind.DATA, None, None, is_relay=None)))
     assert request == Registration("id", "url", Kind.DATA, None, None, None, None, None)
-    assert wire.decode_request(wire.encode_request(Lookup("id", Kind.DATA, None))) == Lookup("id", Kind.DATA, None)
+    assert decode_request(encode_request(Lookup("id", Kind.DATA, None))) == Lookup("id", Kind.DATA, None)
 
 
 def test_a_given_false_or_empty_value_is_kept() -> None:
     given = Registration("id", "url", Kind.DATA, "", 0, "", False, "")
-    assert wire.decode_request(wire.encode_request(given)) == given
+    assert decode_request(encode_request(given)) == given
 
 
 def test_fill_says_what_the_payload_is() -> None:
-    product = wire.fill(GravityDataProductPB(dataProductID="id"), GravityDataProductPB(timestamp=7))
+    product = fill(GravityDataProductPB(dataProductID="id"), GravityDataProductPB(timestamp=7))
     assert (product.protocol, product.type_name) == ("protobuf2", "gravity.GravityDataProductPB")
-    assert wire.decode_data_product(product.data).timestamp == 7
+    assert decode_data_product(product.data).timestamp == 7
 
 
 def test_an_incomplete_message_is_not_encoded() -> None:
     with pytest.raises(ValueError, match="ServiceDirectoryResponsePB"):
-        wire.encode(ServiceDirectoryResponsePB())
+        encode(ServiceDirectoryResponsePB())
 
 
 def test_broadcast() -> None:
     broadcast = Broadcast("TestD", "tcp://127.0.0.1:5555", 5, 1)
     layout = "0a00" + "1205" + b"TestD".hex() + "1a14" + b"tcp://127.0.0.1:5555".hex() + "2001" + "2805"
-    assert wire.encode_broadcast(broadcast).hex() == layout
-    assert wire.decode_broadcast(bytes.fromhex(layout)) == broadcast
+    assert encode_broadcast(broadcast).hex() == layout
+    assert decode_broadcast(bytes.fromhex(layout)) == broadcast
 
 
 # ---- malformed -------------------------------------------------------------------------------------------
@@ -283,18 +295,18 @@ def test_broadcast() -> None:
 @pytest.mark.parametrize(
     ("decode", "frame"),
     [
-        (wire.decode_data_product, b"\xff"),
-        (wire.decode_data_product, b"\x12\x02\xff\xfe"),  # an id that is no UTF-8
-        (wire.decode_data_product, b"\x12\x09short"),
-        (wire.decode_request, envelope("ComponentLookupRequest", b"")),  # without its lookupID
-        (wire.decode_request, envelope("UnregistrationRequest", b"\x0a\x02id")),  # without its url
-        (wire.decode_request, envelope("RegistrationRequest", b"\x0a\x01\xff")),
-        (wire.decode_domain_reply, envelope("", b"\xff")),
-        (wire.decode_service_reply, envelope("", b"\x0a\x02id")),
-        (wire.decode_code_reply, envelope("", b"")),
-        (wire.decode_broadcast, b"\x12\x01d\x1a\x01u"),  # without its start
-        (wire.decode_broadcast, b"\x12\x01\xff\x1a\x01u\x28\x01"),
-        (wire.decode_publishers_reply, envelope("", b"\x12\x03\x0a\x01\xff")),  # a publisher's url
+        (decode_data_product, b"\xff"),
+        (decode_data_product, b"\x12\x02\xff\xfe"),  # an id that is no UTF-8
+        (decode_data_product, b"\x12\x09short"),
+        (decode_request, envelope("ComponentLookupRequest", b"")),  # without its lookupID
+        (decode_request, envelope("UnregistrationRequest", b"\x0a\x02id")),  # without its url
+        (decode_request, envelope("RegistrationRequest", b"\x0a\x01\xff")),
+        (decode_domain_reply, envelope("", b"\xff")),
+        (decode_service_reply, envelope("", b"\x0a\x02id")),
+        (decode_code_reply, envelope("", b"")),
+        (decode_broadcast, b"\x12\x01d\x1a\x01u"),  # without its start
+        (decode_broadcast, b"\x12\x01\xff\x1a\x01u\x28\x01"),
+        (decode_publishers_reply, envelope("", b"\x12\x03\x0a\x01\xff")),  # a publisher's url
     ],
 )
 def test_malformed_frames(decode: Callable[[bytes], object], frame: bytes) -> None:
@@ -304,9 +316,7 @@ def test_malformed_frames(decode: Callable[[bytes], object], frame: bytes) -> No
 
 def test_an_unknown_kind_counts_as_data() -> None:
     """As proto2 goes: an enum's unknown number is set aside, and the default stands."""
-    assert wire.decode_request(envelope("ComponentLookupRequest", b"\x0a\x02id\x10\x07")) == Lookup(
-        "id", Kind.DATA, None
-    )
+    assert decode_request(envelope("ComponentLookupRequest", b"\x0a\x02id\x10\x07")) == Lookup("id", Kind.DATA, None)
 
 
 def value_or_malformed(decode: Callable[[bytes], T], frame: bytes) -> T | None:
@@ -353,6 +363,6 @@ def test_whatever_was_read_can_be_written_and_read_again(frame: bytes, data: st.
     mutated = bytearray(frame)
     at = data.draw(st.integers(0, len(mutated) - 1))
     mutated[at] = data.draw(st.integers(0, 255))
-    request = value_or_malformed(wire.decode_request, bytes(mutated))
+    request = value_or_malformed(decode_request, bytes(mutated))
     if request is not None:
-        assert wire.decode_request(wire.encode_request(request)) == request
+        assert decode_request(encode_request(request)) == request

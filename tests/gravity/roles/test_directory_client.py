@@ -9,8 +9,7 @@ import pytest
 import zmq
 
 from gravity.io import Transport, TransportError
-from gravity.protocol import wire
-from gravity.protocol.wire import Kind, Unregistration
+from gravity.protocol.directory_messages import GetDomain, Kind, Unregistration, encode_domain_reply, encode_request
 from gravity.roles.directory_client import DirectoryClient, NoDirectory, parse_url
 
 Raw = Callable[[int], zmq.Socket[bytes]]
@@ -90,11 +89,11 @@ def test_one_attempt_may_be_lost(transport: Transport, answering: Answering) -> 
 
     def answer(request: bytes) -> bytes | None:
         asked.append(request)
-        return wire.encode_domain_reply("home") if len(asked) == 3 else None
+        return encode_domain_reply("home") if len(asked) == 3 else None
 
     client = DirectoryClient(transport, answering(answer))
     assert client.domain(attempts=3, timeout=0.2) == "home"
-    assert asked == [wire.encode_request(wire.GetDomain())] * 3
+    assert asked == [encode_request(GetDomain())] * 3
 
 
 def test_nobody_answers(transport: Transport, answering: Answering) -> None:
@@ -105,10 +104,10 @@ def test_nobody_answers(transport: Transport, answering: Answering) -> None:
     assert len(asked) == 3
 
 
-@pytest.mark.parametrize("reply", [b"", b"\xff", b"hello", wire.encode_domain_reply("x")])
+@pytest.mark.parametrize("reply", [b"", b"\xff", b"hello", encode_domain_reply("x")])
 def test_what_answers_is_no_directory(transport: Transport, answering: Answering, reply: bytes) -> None:
     client = DirectoryClient(transport, answering(lambda _: reply))
-    with pytest.raises(NoDirectory, match="answers, but is not a Service Directory"):
+    with pytest.raises(NoDirectory, match="is not a Service Directory"):
         client.unregister(Unregistration("id", "url", Kind.DATA, 1))
 
 

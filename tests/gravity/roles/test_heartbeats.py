@@ -108,12 +108,12 @@ def test_the_first_heartbeat_comes_at_once_and_is_not_kept(cluster: Cluster, eve
     beating, other = cluster.node("Comp"), cluster.node("Other")
     beating.startHeartbeat(3_600_000_000)
     other.startHeartbeat(BEAT)
-    assert beating._core is not None and beating._core.metrics is not None
+    assert beating._running is not None and beating._running.metrics is not None
     done = threading.Event()
-    beating._core._loop("publications").call(done.set)
+    beating._running._loop("publications").call(done.set)
     assert done.wait(10)
-    beating._core.metrics.sample(now_us())
-    counted = beating._core.metrics.take("", "").metrics
+    beating._running.metrics.sample(now_us())
+    counted = beating._running.metrics.take("", "").metrics
     assert [(m.dataProductID, list(m.numMessages)) for m in counted] == [(id_of("Comp"), [1])]
 
     listening = cluster.node()

@@ -13,7 +13,7 @@ from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.io import Loop, Sender, Transport
 from gravity.protocol.codes import TCP
 from gravity.protocol.publication import Frames, Publication
-from gravity.roles.publisher import Publishing
+from gravity.roles.publisher import PublisherRole
 
 if TYPE_CHECKING:
     from .conftest import Eventually
@@ -29,22 +29,22 @@ def transport() -> Iterator[Transport]:
 
 
 @pytest.fixture
-def publishing(transport: Transport) -> Iterator[Publishing]:
+def publisher_role(transport: Transport) -> Iterator[PublisherRole]:
     loop = Loop("test")
-    publishing = Publishing(lambda: loop)
-    yield publishing
+    publisher_role = PublisherRole(lambda: loop)
+    yield publisher_role
     loop.stop()
-    publishing.close()
+    publisher_role.close()
 
 
 @pytest.fixture
-def sender(transport: Transport, publishing: Publishing) -> Sender:
+def sender(transport: Transport, publisher_role: PublisherRole) -> Sender:
     """Of the data product P, with a message for each of 100 filters in its cache."""
     sender = transport.sender(TCP, "P", "127.0.0.1")
     assert sender is not None
-    publishing.add(Publication("P", sender.url, 1, origin=("C", ""), cache=True), sender)
+    publisher_role.add(Publication("P", sender.url, 1, origin=("C", ""), cache=True), sender)
     for n in range(100):
-        publishing.publish(GravityDataProductPB(dataProductID="P"), f"filter {n}", 0)
+        publisher_role.publish(GravityDataProductPB(dataProductID="P"), f"filter {n}", 0)
     return sender
 
 
@@ -78,31 +78,31 @@ def test_a_subscriber_that_comes_during_a_replay_gets_a_replay(
 
 
 def test_a_subscriber_that_comes_amid_a_burst_gets_a_replay_after_it(
-    transport: Transport, publishing: Publishing, sender: Sender, raw: Raw, eventually: Eventually
+    transport: Transport, publisher_role: PublisherRole, sender: Sender, raw: Raw, eventually: Eventually
 ) -> None:
     """Sending swallows the signal of its coming, and not every publish() looks for it."""
     late = transport.sender(TCP, "Q", "127.0.0.1")
     assert late is not None
-    publishing.add(Publication("Q", late.url, 1, origin=("C", ""), cache=True), late)
+    publisher_role.add(Publication("Q", late.url, 1, origin=("C", ""), cache=True), late)
     for _ in range(20):
         subscriber = subscribe(raw, late)
         until = time.monotonic() + 0.01
         while time.monotonic() < until:
-            publishing.publish(GravityDataProductPB(dataProductID="Q"), "elsewhere", 0)
+            publisher_role.publish(GravityDataProductPB(dataProductID="Q"), "elsewhere", 0)
         assert subscriber.poll(5000), "no replay"
         subscriber.close()
 
 
-def test_what_is_removed_is_no_longer_published(publishing: Publishing, sender: Sender) -> None:
-    assert "P" in publishing
-    assert [p.id for p in publishing.publications()] == ["P"]
-    assert publishing.remove("P").url == sender.url
-    assert "P" not in publishing
-    assert not publishing.publish(GravityDataProductPB(dataProductID="P"), "", 0)
-    assert publishing.has_subscribers("P") is None
+def test_a_removed_product_is_no_longer_published(publisher_role: PublisherRole, sender: Sender) -> None:
+    assert "P" in publisher_role
+    assert [p.id for p in publisher_role.publications()] == ["P"]
+    assert publisher_role.remove("P").url == sender.url
+    assert "P" not in publisher_role
+    assert not publisher_role.publish(GravityDataProductPB(dataProductID="P"), "", 0)
+    assert publisher_role.has_subscribers("P") is None
 
 
-def test_what_another_thread_removes_meanwhile_is_not_published(publishing: Publishing, sender: Sender) -> None:
+def test_a_product_removed_by_another_thread_is_not_published(publisher_role: PublisherRole, sender: Sender) -> None:
     """As a publishing thread sees it that has waited for the lock while the socket was closed."""
     sender.close()
-    assert not publishing.publish(GravityDataProductPB(dataProductID="P"), "", 0)
+    assert not publisher_role.publish(GravityDataProductPB(dataProductID="P"), "", 0)

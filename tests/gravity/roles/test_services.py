@@ -15,8 +15,16 @@ import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravityRequestor, GravityServiceProvider, gravity
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.protocol import wire
-from gravity.protocol.wire import DirectoryCode, Kind, Lookup, Registration
+from gravity.protocol.directory_messages import (
+    DirectoryCode,
+    Kind,
+    Lookup,
+    Registration,
+    Service,
+    decode_code_reply,
+    decode_service_reply,
+    encode_request,
+)
 
 if TYPE_CHECKING:
     from .conftest import Cluster, Eventually
@@ -71,8 +79,8 @@ class RawService:
         requester = raw(zmq.REQ)
         requester.connect(cluster.url)
         registration = Registration(id, self.url, Kind.SERVICE, "Raw", REGISTERED * 1_000_000 + 1)
-        requester.send(wire.encode_request(registration))
-        assert wire.decode_code_reply(requester.recv()) is DirectoryCode.SUCCESS
+        requester.send(encode_request(registration))
+        assert decode_code_reply(requester.recv()) is DirectoryCode.SUCCESS
 
     def take(self) -> GravityDataProductPB:
         return GravityDataProductPB.FromString(take(self.socket))
@@ -95,11 +103,11 @@ def ask_raw(raw: Raw, url: str, frame: bytes) -> GravityDataProductPB:
     return GravityDataProductPB.FromString(take(requester))
 
 
-def look_up(raw: Raw, cluster: Cluster, id: str) -> wire.Service:
+def look_up(raw: Raw, cluster: Cluster, id: str) -> Service:
     requester = raw(zmq.REQ)
     requester.connect(cluster.url)
-    requester.send(wire.encode_request(Lookup(id, Kind.SERVICE)))
-    return wire.decode_service_reply(take(requester))
+    requester.send(encode_request(Lookup(id, Kind.SERVICE)))
+    return decode_service_reply(take(requester))
 
 
 def text(response: GravityDataProduct | None) -> str | None:
@@ -201,7 +209,7 @@ def test_an_answer_with_another_registration(
     service.take()
     service.answer(data=b"y", registration_time=time)
     assert answer.result(10) is None
-    assert library_lines == [f"dropped an answer of {service.url} that is not from the registered provider"]
+    assert library_lines == [f"dropped the response of {service.url}: not from the registered provider"]
 
 
 def test_a_malformed_answer(
@@ -212,7 +220,7 @@ def test_a_malformed_answer(
     service.take()
     service.socket.send(b"\xff")
     assert answer.result(10) is None
-    assert [line.startswith(f"no answer from {service.url}: ") for line in library_lines] == [True]
+    assert [line.startswith(f"no response from {service.url}: ") for line in library_lines] == [True]
 
 
 def test_a_future_response(cluster: Cluster, raw: Raw, product: Product, executor: ThreadPoolExecutor) -> None:

@@ -1,4 +1,4 @@
-"""The program `ServiceDirectory`: reads its configuration and runs a Service Directory until it is stopped."""
+"""The program `ServiceDirectory`: runs a Service Directory as configured in Gravity.ini."""
 
 from __future__ import annotations
 
@@ -10,27 +10,26 @@ from pathlib import Path
 from types import FrameType
 
 from .. import log
-from ..io import TransportError
+from ..io import Options, TransportError
 from ..protocol.config import ConfigError, Parameters
-from ..roles.core import socket_options
-from .server import COMPONENT_ID, Broadcasting, ServiceDirectory
+from .server import COMPONENT_ID, BroadcastSettings, ServiceDirectory
 
 DEFAULT_URL = "tcp://*:5555"
 
 
 def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
-    """Return a running Service Directory as configured; raise ValueError or TransportError if it cannot run."""
+    """Start a Service Directory with `parameters` from `ini`; raise ValueError or TransportError if that fails."""
     domain = parameters.text("Domain")
     if not all(part.isascii() and part.isalnum() for part in domain.split(".") if part):
-        raise ConfigError(ini, 0, f"Domain is {domain!r}; it has letters, digits and dots only")
+        raise ConfigError(ini, 0, f"Domain is {domain!r}; use only letters, digits and dots")
     wanted = [name.strip() for name in parameters.text("DomainSyncList").split(",") if name.strip()]
     port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
     url = parameters.text("ServiceDirectoryURL") or DEFAULT_URL
-    directory = ServiceDirectory(url, domain, socket_options(parameters))
+    directory = ServiceDirectory(url, domain, Options.from_parameters(parameters))
     try:
         if domain and parameters.yes("BroadcastEnabled", True):
             rate = max(1, parameters.integer("ServiceDirectoryBroadcastRate", 10))
-            directory.broadcast(Broadcasting(parameters.text("ServiceDirectoryBroadcastIP"), port, rate))
+            directory.broadcast(BroadcastSettings(parameters.text("ServiceDirectoryBroadcastIP"), port, rate))
         if wanted:
             directory.follow(wanted, port)
     except TransportError:
@@ -40,7 +39,7 @@ def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
 
 
 def main() -> int:
-    """Run a Service Directory as configured in Gravity.ini until Ctrl-C or SIGTERM; return the exit code."""
+    """Run a Service Directory until Ctrl-C or SIGTERM; return the exit code."""
     stopped = threading.Event()
     received: list[int] = []
 
@@ -51,7 +50,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     if len(sys.argv) > 1:
-        print("usage: ServiceDirectory   (no arguments; it is configured in Gravity.ini)", file=sys.stderr)
+        print("usage: ServiceDirectory   (takes no arguments; configure it in Gravity.ini)", file=sys.stderr)
         return 2
     ini = Path(os.environ.get("GRAVITY_INI") or "Gravity.ini")
     try:

@@ -1,7 +1,7 @@
-"""A running Service Directory: nodes register their offers here and look up those of others.
+"""The Service Directory server, with which nodes register and look up data products and services.
 
-It publishes every change of a data product's publishers on its own data product RegisteredPublishers. With a domain,
-it broadcasts its address and follows the directories of other domains.
+It publishes every change of a data product's publishers as RegisteredPublishers. With a domain, it can broadcast its
+address and follow the directories of other domains.
 """
 
 from __future__ import annotations
@@ -26,36 +26,41 @@ from ..io import (
     now_us,
     resolve,
 )
-from ..protocol import wire
 from ..protocol.codes import TCP
-from ..protocol.publication import Publication
-from ..protocol.wire import (
-    DIRECTORY_SERVICE,
-    DOMAIN_DETAILS,
-    DOMAIN_UPDATE,
-    REGISTERED_PUBLISHERS,
+from ..protocol.directory_messages import (
     Broadcast,
+    DirectoryCode,
     GetDomain,
     Kind,
     Lookup,
-    MalformedFrame,
     Registration,
     UnknownRequest,
     Unregistration,
+    decode_request,
+    encode_broadcast,
+    encode_code_reply,
+    encode_domain_reply,
+    encode_empty_reply,
+    encode_publishers_reply,
+    encode_service_reply,
+    publishers_pb,
 )
+from ..protocol.envelope import MalformedFrame, decode_data_product, encode, fill
+from ..protocol.names import DIRECTORY_SERVICE, DOMAIN_DETAILS, DOMAIN_UPDATE, REGISTERED_PUBLISHERS
+from ..protocol.publication import Publication
 from ..roles.directory_client import parse_url
-from ..roles.publisher import Publishing
+from ..roles.publisher import PublisherRole
 from ..ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .state.registry import Announcement, Directory, PublishersChanged
+from .state.registry import Announcement, PublishersChanged, Registry
 from .synchroniser import Synchroniser
 
 COMPONENT_ID = "ServiceDirectory"
 
 
 @dataclass(frozen=True, slots=True)
-class Broadcasting:
-    """How a directory broadcasts its address: to which address and UDP port, how often (seconds)."""
+class BroadcastSettings:
+    """Settings of a directory's broadcasts: address, UDP port, and seconds between broadcasts."""
 
     address: str = ""
     port: int = 8276
@@ -63,82 +68,82 @@ class Broadcasting:
 
 
 class ServiceDirectory:
-    """A running Service Directory: a thread that answers nodes until `close`."""
+    """A Service Directory that runs in a thread until `close`."""
 
     def __init__(self, url: str, domain: str = "", options: Options | None = None) -> None:
-        """Listen at `url`; raise ValueError if it is not an address, TransportError if it is in use."""
+        """Listen at `url`; raise ValueError if it is malformed, TransportError if it is in use."""
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
-        self._directory = Directory(domain)
+        self._registry = Registry(domain)
         self._followed: set[str] = set()  # other domains
         self._synchroniser: Synchroniser | None = None
         self._transport = Transport(options)
         requests = self._listen("*" if "*" in url else address, port)
         self.url = requests.url
         self._loop = Loop("service-directory")
-        self._publishing = Publishing(lambda: self._loop)
+        self._publisher_role = PublisherRole(lambda: self._loop)
         try:
             self._start(requests)
         except TransportError:
             self.close()
             raise
 
-    def broadcast(self, how: Broadcasting) -> None:
-        """Broadcast the address of this directory, now and from now on."""
+    def broadcast(self, settings: BroadcastSettings) -> None:
+        """Broadcast this directory's address now and periodically."""
         _, port = parse_url(self.url)
         host = self._ip if self._ip != "0.0.0.0" else local_address("255.255.255.255")
-        own = Broadcast(self._directory.domain, f"tcp://{host}:{port}", int(time.time()), how.rate)
-        datagram = wire.encode_broadcast(own)
-        address = how.address or ("127.255.255.255" if host.startswith("127.") else "255.255.255.255")
+        own = Broadcast(self._registry.domain, f"tcp://{host}:{port}", int(time.time()), settings.rate)
+        datagram = encode_broadcast(own)
+        address = settings.address or ("127.255.255.255" if host.startswith("127.") else "255.255.255.255")
 
         def send() -> None:
             try:
-                broadcast(datagram, address, how.port)
+                broadcast(datagram, address, settings.port)
             except TransportError as error:
                 log.library_log.warning("%s", error)
-            self._loop.call_at(time.monotonic() + how.rate, send)
+            self._loop.call_at(time.monotonic() + settings.rate, send)
 
         self._loop.call(send)
 
     def follow(self, domains: Collection[str], port: int) -> None:
-        """Also offer what other domains offer: those in `domains`; "*" means all that broadcast on UDP `port`."""
+        """Include the registrations of other `domains` ("*" for all) that broadcast on UDP `port`."""
         self._synchroniser = Synchroniser(
             self._transport,
-            self._directory.domain,
+            self._registry.domain,
             domains,
             port,
-            lambda domain, message: self._loop.call(lambda: self._learn(domain, message)),
-            lambda domain: self._loop.call(lambda: self._forget(domain)),
+            lambda domain, message: self._loop.call(lambda: self._update_domain(domain, message)),
+            lambda domain: self._loop.call(lambda: self._remove_domain(domain)),
         )
 
-    def _learn(self, domain: str, message: ServiceDirectoryMapPB) -> None:
+    def _update_domain(self, domain: str, message: ServiceDirectoryMapPB) -> None:
         if domain not in self._followed:
             self._followed.add(domain)
-            self._tell_domains(ServiceDirectoryDomainUpdatePB.ADD, domain)
-        self._announce(self._directory.learn(domain, message))
+            self._publish_domains(ServiceDirectoryDomainUpdatePB.ADD, domain)
+        self._announce(self._registry.replace_domain(domain, message))
 
-    def _forget(self, domain: str) -> None:
+    def _remove_domain(self, domain: str) -> None:
         self._followed.discard(domain)
-        self._announce(self._directory.forget(domain))
-        self._tell_domains(ServiceDirectoryDomainUpdatePB.REMOVE, domain)
+        self._announce(self._registry.remove_domain(domain))
+        self._publish_domains(ServiceDirectoryDomainUpdatePB.REMOVE, domain)
 
-    def _tell_domains(self, type: int, domain: str) -> None:
+    def _publish_domains(self, type: int, domain: str) -> None:
         name = ServiceDirectoryDomainUpdatePB.UpdateType.Name(type)
         known = sorted(self._followed)
         message = ServiceDirectoryDomainUpdatePB(known_domains=known, type=name, update_domain=domain)
         self._publish(DOMAIN_UPDATE, message)
 
     def close(self) -> None:
-        """Stop answering and free the address."""
+        """Stop answering and release the address."""
         if self._synchroniser:
             self._synchroniser.close()
         self._loop.stop()
-        self._publishing.close()
+        self._publisher_role.close()
         self._transport.close()
 
     def _listen(self, address: str, port: int) -> Responder:
-        """Bind as configured; as in the reference, another host's address stands for all addresses of this one."""
+        """Bind as configured or, as Gravity does, to all addresses if the configured one is not this host's."""
         try:
             return self._transport.responder_at(f"tcp://{address}:{port}")
         except TransportError:
@@ -147,12 +152,12 @@ class ServiceDirectory:
             except TransportError as error:
                 self._transport.close()
                 raise TransportError(
-                    f"{error}; stop the program that uses port {port}, or choose another one in Gravity.ini "
+                    f"{error}; stop the program that uses port {port}, or set another one in Gravity.ini "
                     "(ServiceDirectoryURL)"
                 ) from None
 
     def _start(self, requests: Responder) -> None:
-        """Offer the directory's own products and service, in the reference's order, then answer."""
+        """Register the directory's own products and service, in Gravity's order, then start answering."""
         self._publish_as_own(REGISTERED_PUBLISHERS)
         self._publish_as_own(DOMAIN_DETAILS)
         service = self._transport.responder(TCP, DIRECTORY_SERVICE, self._ip)
@@ -169,41 +174,41 @@ class ServiceDirectory:
         if sender is None:
             raise TransportError("no free port between MinPort and MaxPort (Gravity.ini)")
         now = now_us()
-        domain = self._directory.domain
-        self._publishing.add(Publication(id, sender.url, now, origin=(COMPONENT_ID, domain), cache=True), sender)
+        domain = self._registry.domain
+        self._publisher_role.add(Publication(id, sender.url, now, origin=(COMPONENT_ID, domain), cache=True), sender)
         self._register_own(id, sender.url, Kind.DATA, now)
 
     def _register_own(self, id: str, url: str, kind: Kind, now: int) -> None:
-        self._announce(self._directory.register(Registration(id, url, kind, COMPONENT_ID, now, is_relay=False)))
+        self._announce(self._registry.register(Registration(id, url, kind, COMPONENT_ID, now, is_relay=False)))
 
     def _answer(self, frame: bytes) -> bytes:
-        """Return the reply to a node's request."""
+        """Return the reply to a request."""
         try:
-            request = wire.decode_request(frame)
+            request = decode_request(frame)
         except MalformedFrame as error:
             log.library_log.warning("malformed request: %s", error)
-            return wire.encode_empty_reply()
+            return encode_empty_reply()
         match request:
             case GetDomain():
-                return wire.encode_domain_reply(self._directory.domain)
+                return encode_domain_reply(self._registry.domain)
             case Lookup(id, Kind.SERVICE, domain):
-                service = self._directory.service(id, domain)
-                return wire.encode_service_reply(id, domain or self._directory.domain, service)
+                service = self._registry.service(id, domain)
+                return encode_service_reply(id, domain or self._registry.domain, service)
             case Lookup(id, _, domain):
-                publishers = self._directory.publishers(id, domain)
-                return wire.encode_publishers_reply(id, domain or self._directory.domain, publishers)
+                publishers = self._registry.publishers(id, domain)
+                return encode_publishers_reply(id, domain or self._registry.domain, publishers)
             case Registration():
                 log.library_log.info("%s registers %s at %s", request.component_id, request.id, request.url)
-                self._announce(self._directory.register(request))
-                return wire.encode_code_reply(request.id, wire.DirectoryCode.SUCCESS)
+                self._announce(self._registry.register(request))
+                return encode_code_reply(request.id, DirectoryCode.SUCCESS)
             case Unregistration():
-                code, announcements = self._directory.unregister(request)
+                code, announcements = self._registry.unregister(request)
                 log.library_log.info("%s at %s unregisters: %s", request.id, request.url, code.name)
                 self._announce(announcements)
-                return wire.encode_code_reply(request.id, code)
+                return encode_code_reply(request.id, code)
             case UnknownRequest(id):
                 log.library_log.warning("unknown request %r", id)
-        return wire.encode_empty_reply()
+        return encode_empty_reply()
 
     def _service_answer(self, registration_time: int) -> Callable[[bytes], bytes]:
         """Return the function that answers requests to DirectoryService."""
@@ -212,19 +217,19 @@ class ServiceDirectory:
             response = GravityDataProductPB(
                 dataProductID="DirectoryServiceResponse",
                 componentID=COMPONENT_ID,
-                domain=self._directory.domain,
+                domain=self._registry.domain,
                 registration_time=registration_time,
             )
             try:
-                request = wire.decode_data_product(frame).dataProductID
+                request = decode_data_product(frame).dataProductID
             except MalformedFrame as error:
                 log.library_log.warning("malformed request to %s: %s", DIRECTORY_SERVICE, error)
                 request = ""
             if request == "GetProviders":
-                wire.fill(response, self._directory.map())
+                fill(response, self._registry.map())
             elif request == "GetDomain":
-                response.data = self._directory.domain.encode()
-            return wire.encode(response)
+                response.data = self._registry.domain.encode()
+            return encode(response)
 
         return answer
 
@@ -232,12 +237,12 @@ class ServiceDirectory:
         for announcement in announcements:
             if isinstance(announcement, PublishersChanged):
                 id, domain = announcement.id, announcement.domain
-                publishers = self._directory.publishers(id, domain)
-                self._publish(REGISTERED_PUBLISHERS, wire.publishers_pb(id, domain, publishers), id)
+                publishers = self._registry.publishers(id, domain)
+                self._publish(REGISTERED_PUBLISHERS, publishers_pb(id, domain, publishers), id)
             else:
-                own = self._directory.map(announcement.change, self._directory.domain)
+                own = self._registry.map(announcement.change, self._registry.domain)
                 self._publish(DOMAIN_DETAILS, own)
 
     def _publish(self, id: str, message: Message, filter_text: str = "") -> None:
-        product = wire.fill(GravityDataProductPB(dataProductID=id), message)
-        self._publishing.publish(product, filter_text, 0)
+        product = fill(GravityDataProductPB(dataProductID=id), message)
+        self._publisher_role.publish(product, filter_text, 0)

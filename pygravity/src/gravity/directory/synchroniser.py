@@ -1,7 +1,7 @@
-"""Keeps a Service Directory informed of the offers in other domains.
+"""Keeps a Service Directory informed of the registrations of other domains.
 
-It listens to the broadcasts of their directories, subscribes to each one's details, and passes every map that arrives
-to its own directory. It does so in its own thread, which never waits for the others' answers.
+It listens to the broadcasts of their directories, subscribes to each one's details, and passes every received map on.
+Everything happens in its own thread, without waiting for replies.
 """
 
 from __future__ import annotations
@@ -14,30 +14,27 @@ from dataclasses import dataclass
 
 from ..io import BroadcastListener, Loop, Receiver, Requester, Transport, TransportError
 from ..log import library_log
-from ..protocol.wire import (
-    DOMAIN_DETAILS,
+from ..protocol.directory_messages import (
     Kind,
     Lookup,
-    MalformedFrame,
     Publisher,
-    checked_text,
     decode_broadcast,
-    decode_data_product,
     decode_publishers_reply,
     encode_request,
-    parse,
 )
+from ..protocol.envelope import MalformedFrame, checked_text, decode_data_product, parse
+from ..protocol.names import DOMAIN_DETAILS
 from ..roles.directory_client import DirectoryClient
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 from .state.neighbours import Appeared, Neighbours
 
-TICK = 0.5  # seconds between two looks at which broadcasts are missed, and between two tries to subscribe
-PATIENCE = 3.0  # seconds until a directory that has not answered is asked again
+TICK = 0.5  # seconds between checks for missed broadcasts and between attempts to subscribe
+PATIENCE = 3.0  # seconds until asking an unresponsive directory again
 
 
 @dataclass(slots=True, eq=False)
 class _Followed:
-    """A domain that is followed: its directory is asked for the address of its details, which are then received."""
+    """A domain: first its directory is asked for the address of its details, then they are received."""
 
     domain: str
     url: str
@@ -47,7 +44,7 @@ class _Followed:
 
 
 class Synchroniser:
-    """Follows other domains; `learn(domain, map)` and `forget(domain)` are called in its thread."""
+    """Follows other domains; calls `update(domain, map)` and `remove(domain)` in its thread."""
 
     def __init__(
         self,
@@ -55,14 +52,14 @@ class Synchroniser:
         own_domain: str,
         wanted: Collection[str],
         port: int,
-        learn: Callable[[str, ServiceDirectoryMapPB], None],
-        forget: Callable[[str], None],
+        update: Callable[[str, ServiceDirectoryMapPB], None],
+        remove: Callable[[str], None],
     ) -> None:
-        """Raises TransportError if it cannot listen for broadcasts on `port`."""
+        """Raises TransportError if UDP `port` cannot be bound."""
         self._transport = transport
         self._neighbours = Neighbours(own_domain, wanted)
-        self._learn = learn
-        self._forget = forget
+        self._update = update
+        self._remove = remove
         self._followed: dict[str, _Followed] = {}
         listener = BroadcastListener(port)
         self._loop = Loop("gravity-synchroniser")
@@ -70,7 +67,7 @@ class Synchroniser:
         self._loop.call(self._tick)
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         self._loop.stop()
 
     def _hear(self, listener: BroadcastListener) -> None:
@@ -78,7 +75,7 @@ class Synchroniser:
             try:
                 event = self._neighbours.hear(decode_broadcast(datagram), time.monotonic())
             except MalformedFrame as error:
-                library_log.debug("a broadcast is not from a Service Directory: %s", error)
+                library_log.debug("ignored a broadcast that is not from a Service Directory: %s", error)
                 continue
             if isinstance(event, Appeared):
                 self._unfollow(event.domain)
@@ -89,7 +86,7 @@ class Synchroniser:
         now = time.monotonic()
         for event in self._neighbours.miss(now):
             self._unfollow(event.domain)
-            self._forget(event.domain)
+            self._remove(event.domain)
         for followed in self._followed.values():
             if followed.details is None and (followed.question is None or now - followed.asked > PATIENCE):
                 self._ask(followed)
@@ -111,14 +108,14 @@ class Synchroniser:
         self._loop.watch(followed.question, functools.partial(self._follow, followed, followed.question))
 
     def _follow(self, followed: _Followed, question: Requester) -> None:
-        """Subscribe to a domain's details, if its directory knows their address."""
+        """Subscribe to a domain's details once their address is known."""
         reply = question.receive()
         self._loop.unwatch(question)
         followed.question = None
         try:
             publishers = decode_publishers_reply(reply)
             if not publishers:
-                return  # it has just started; the next tick tries again
+                return  # it has just started; the next tick retries
             receiver = self._transport.receiver(publishers[0].url)
         except (MalformedFrame, TransportError) as error:
             library_log.warning("cannot follow domain %s: %s", followed.domain, error)
@@ -142,6 +139,6 @@ class Synchroniser:
                     details = parse(ServiceDirectoryMapPB, product.data)
                     for offer in (*details.data_provider, *details.service_provider):
                         checked_text(offer)
-                    self._learn(domain, details)
+                    self._update(domain, details)
             except MalformedFrame as error:
                 library_log.warning("dropped details of domain %s: %s", domain, error)

@@ -1,8 +1,8 @@
-"""Sockets, threads and clocks: the only part of the package that knows ZeroMQ.
+"""Sockets, threads and clocks: the only part of the package that uses ZeroMQ.
 
-A node has up to one `Loop` per role. Each loop is a thread that owns its sockets: it watches them, runs functions
-that other threads hand over, and keeps timers. Publishing is the exception: it happens in the caller's thread, under
-the publication's lock, because a hand-over per message would cost more than the message.
+A node has at most one `Loop` per role: a thread that owns its sockets, runs functions for other threads and keeps
+timers. Publishing is the exception: it runs in the caller's thread, under the publication's lock, because passing
+each message to another thread would cost more than sending it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""UDP broadcasts, with which Service Directories announce their addresses."""
+"""UDP broadcasts, with which Service Directories announce themselves."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import socket
 
 from .host import TransportError
 
-_BATCH = 1000  # datagrams handed on at a time
-_DATAGRAM = 65536  # bytes, the largest there is
+_BATCH = 1000  # datagrams received at a time
+_DATAGRAM = 65536  # bytes, the maximum
 
 
 class BroadcastListener:
-    """A UDP socket that receives broadcasts. Belongs to its loop's thread."""
+    """A UDP socket that receives broadcasts. Used only in its loop's thread."""
 
     def __init__(self, port: int) -> None:
-        """Raises TransportError if it cannot listen on `port`."""
+        """Raises TransportError if `port` cannot be bound."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.setblocking(False)
@@ -23,7 +23,7 @@ class BroadcastListener:
             self.socket.bind(("", port))
         except OSError as error:
             self.socket.close()
-            raise TransportError(f"cannot listen to broadcasts on port {port}: {error}") from None
+            raise TransportError(f"cannot listen for broadcasts on port {port}: {error}") from None
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
@@ -34,7 +34,7 @@ class BroadcastListener:
         self.socket.close()
 
     def receive(self) -> list[bytes]:
-        """Return the datagrams that have arrived, at most a batch of them."""
+        """Return the datagrams that have arrived, at most one batch."""
         datagrams: list[bytes] = []
         with contextlib.suppress(BlockingIOError):
             while len(datagrams) < _BATCH:
@@ -43,7 +43,7 @@ class BroadcastListener:
 
 
 def broadcast(datagram: bytes, address: str, port: int) -> None:
-    """Send a datagram to all hosts that `address` stands for; raise TransportError if that fails."""
+    """Send a datagram to the broadcast address `address`; raise TransportError if that fails."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         try:

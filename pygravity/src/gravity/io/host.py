@@ -1,4 +1,4 @@
-"""The host's clock and addresses."""
+"""The host's clock and IP addresses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 
 class TransportError(Exception):
-    """A socket could not be opened; the text says which address and why."""
+    """A socket could not be opened; the message gives the address and the reason."""
 
 
 def now_us() -> int:
@@ -16,12 +16,12 @@ def now_us() -> int:
 
 
 def local_address(host: str) -> str:
-    """Return this host's IPv4 address as seen on the way to `host`; raise TransportError if there is none."""
+    """Return this host's IPv4 address on the route to `host`; raise TransportError if there is no route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect((host, 1))  # datagram: nothing is sent
         except OSError as error:
-            raise TransportError(f"no way to {host}: {error}") from None
+            raise TransportError(f"no route to {host}: {error}") from None
         return str(probe.getsockname()[0])
 
 

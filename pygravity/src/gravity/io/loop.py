@@ -1,4 +1,4 @@
-"""A thread that waits for sockets, timers and functions that other threads hand over."""
+"""An event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Watched = WatchedSocket | BroadcastListener | int  # a socket, or a file descrip
 
 
 class _Watch(NamedTuple):
-    """A watched socket, and the handler for when it is readable."""
+    """A watched socket or descriptor and its handler."""
 
     watched: Watched
     handler: Callable[[], None]
 
 
 class Loop:
-    """A thread that watches sockets, runs functions that other threads hand over, and keeps timers.
+    """A thread that watches sockets, runs functions for other threads and keeps timers.
 
-    Apart from `call` and `stop`, its methods are for its own thread.
+    Only `call` and `stop` may be used in other threads.
     """
 
     def __init__(self, name: str) -> None:
@@ -49,7 +49,7 @@ class Loop:
         self._thread.start()
 
     def call(self, function: Callable[[], None]) -> None:
-        """Run `function` in the loop's thread: at once if called from there, otherwise soon."""
+        """Run `function` in the loop's thread: immediately if called there, otherwise soon."""
         if threading.current_thread() is self._thread:
             function()
         else:
@@ -66,10 +66,10 @@ class Loop:
         descriptor = self._descriptors[watched] = watched if isinstance(watched, int) else watched.fileno()
         self._selector.register(descriptor, selectors.EVENT_READ, watch)
         if isinstance(watched, WatchedSocket):
-            self._signalled[descriptor] = watch  # its signal may have gone by
+            self._signalled[descriptor] = watch  # its signal may already have passed
 
     def unwatch(self, watched: Watched) -> None:
-        """Stop watching; a socket is closed."""
+        """Stop watching; close it if it is a socket."""
         descriptor = self._descriptors.pop(watched, None)
         if descriptor is not None:
             self._selector.unregister(descriptor)
@@ -78,14 +78,14 @@ class Loop:
             watched.close()
 
     def stop(self) -> None:
-        """End the thread, after all that was handed over before, and close the sockets it watches."""
+        """Stop the thread after running pending functions, and close the watched sockets."""
         self._stopping = True
         self._wake()
         if threading.current_thread() is not self._thread:
             self._thread.join()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError, OSError):  # full: awake already; closed: stopped
+        with contextlib.suppress(BlockingIOError, OSError):  # full: already awake; closed: stopped
             self._wake_writer.send(b"\0")
 
     def _drain_wakes(self) -> None:
@@ -97,7 +97,7 @@ class Loop:
             for key, _ in self._selector.select(0 if self._signalled else self._until_next_timer()):
                 self._signalled[key.fd] = key.data
             for descriptor, watch in list(self._signalled.items()):
-                if self._is_signalled(descriptor, watch):  # else an earlier handler has stopped watching it
+                if self._is_signalled(descriptor, watch):  # otherwise an earlier handler has unwatched it
                     self._handle(descriptor, watch)
             if self._calls:
                 self._run_calls()
@@ -107,7 +107,7 @@ class Loop:
         self._close()
 
     def _handle(self, descriptor: int, watch: _Watch) -> None:
-        """Call the handler, for a ZeroMQ socket until it is exhausted, since it does not signal again."""
+        """Call the handler; a ZeroMQ socket stays signalled until exhausted, since it will not signal again."""
         watched = watch.watched
         if not isinstance(watched, WatchedSocket):
             del self._signalled[descriptor]
@@ -134,16 +134,16 @@ class Loop:
             self._guard(self._calls.popleft())
 
     def _run_timers(self, now: float) -> None:
-        """Run due timers; `now` stands still, so that a timer that sets itself again cannot hold up the loop."""
+        """Run the timers due at `now`, which is fixed so that a rescheduling timer cannot block the loop."""
         while self._timers and self._timers[0][0] <= now:
             self._guard(heapq.heappop(self._timers)[2])
 
     def _until_next_timer(self) -> float | None:
-        """Return the seconds until the next timer, None if there is none."""
+        """Return the seconds until the next timer, or None if there is none."""
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
 
     def _guard(self, function: Callable[[], None]) -> None:
         try:
             function()
-        except Exception:  # a node must survive any message; the error is logged with its traceback
+        except Exception:  # one bad message must not stop the node
             library_log.exception("%s: unexpected error", self._thread.name)

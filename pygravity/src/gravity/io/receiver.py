@@ -1,4 +1,4 @@
-"""The subscriber's end of a data product."""
+"""The subscriber's end of a connection."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import time
 import zmq
 
 from ..log import library_log
-from ..protocol.tally import Tally
+from ..protocol.throttle import ThrottledCount
 from .watched_socket import WatchedSocket
 
-_BATCH = 1000  # messages handed on at a time, so that a flood does not starve the other sockets
+_BATCH = 1000  # messages received at a time, so that a flood does not starve other sockets
 
-_NOW = int(zmq.NOBLOCK)  # a plain number, because reading an enumeration is slower
+_NOW = int(zmq.NOBLOCK)  # a plain int is faster than an enum
 
 
 class Receiver(WatchedSocket):
-    """A SUB socket on one publisher. Belongs to its loop's thread."""
+    """A SUB socket connected to one publisher. Used only in its loop's thread."""
 
     looks_first = False
 
     def __init__(self, subscriber: zmq.Socket[bytes], url: str, capacity: int) -> None:
-        """`capacity`: how many messages the socket's queue holds, 0 for any number."""
+        """`capacity`: length of the socket's queue in messages, 0 for unlimited."""
         super().__init__(subscriber)
         self._url = url
         self._capacity = capacity
         self._batch = max(_BATCH, capacity)
-        self._full = Tally()
+        self._full = ThrottledCount()
 
     def add_topic(self, topic: bytes) -> None:
-        """Receive messages whose filter text begins with `topic`; the publisher first sends its cached ones."""
+        """Subscribe to messages whose filter text starts with `topic`; the publisher replays its cached ones."""
         self.socket.subscribe(topic)
 
     def remove_topic(self, topic: bytes) -> None:
@@ -37,11 +37,11 @@ class Receiver(WatchedSocket):
         self.socket.unsubscribe(topic)
 
     def receive(self) -> list[bytes]:
-        """Return the frames with data products that have arrived, at most a batch of them."""
+        """Return the data product frames that have arrived, at most one batch."""
         frames: list[bytes] = []
         try:
             self._take(frames)
-            if self.readable():  # looking is cheaper than an Again exception, unless there are many messages
+            if self.readable():  # checking is cheaper than zmq.Again, which pays off only for many messages
                 while len(frames) < self._batch:
                     self._take(frames)
         except zmq.Again:
@@ -52,21 +52,21 @@ class Receiver(WatchedSocket):
 
     def close(self) -> None:
         """Close the socket."""
-        self._report(self._full.rest())
+        self._report(self._full.take_unreported())
         super().close()
 
     def _take(self, frames: list[bytes]) -> None:
-        """Add the second frame of the next message to `frames`; the first is its filter text.
+        """Append the second frame of the next message to `frames`; the first is its filter text.
 
-        This runs once a message. Hence it does not ask whether the first frame is the last one: asking ZeroMQ after
-        the second frame is enough to detect messages that are not pairs.
+        This runs once per message, so the first frame is received without checking whether more follow. The check on
+        the second frame also reveals messages that are not pairs.
         """
         receive = self.socket.recv
         first = receive(_NOW)
         try:
             second = receive(_NOW, False)
         except zmq.Again:
-            frames.append(first)  # of a single frame
+            frames.append(first)  # the message was a single frame
             return
         if second.more:
             frames += self._out_of_step(first)
@@ -74,10 +74,10 @@ class Receiver(WatchedSocket):
             frames.append(second.bytes)
 
     def _out_of_step(self, first: bytes) -> list[bytes]:
-        """Return the frames to pass on, of a message of more than two frames, or of one single frame and a pair.
+        """Return the usable frames of one message with more than two frames, or of a single frame followed by a pair.
 
-        The last frame is right in both cases. The first one is passed on too, to be recognised as malformed, unless
-        it is empty: then it was a filter text.
+        The last frame is a data product in both cases. The first is passed on for the decoder to judge, unless it is
+        empty and therefore a filter text.
         """
         last = self.socket.recv_multipart(_NOW)[-1]
         return [first, last] if first else [last]
@@ -85,7 +85,7 @@ class Receiver(WatchedSocket):
     def _report(self, times: int) -> None:
         if times:
             library_log.warning(
-                "the queue for %s was full %d times: the publisher waited, or dropped messages",
+                "the receive queue for %s was full %d times: the publisher had to wait, or dropped messages",
                 self._url,
                 times,
             )

@@ -1,4 +1,4 @@
-"""The two ends of a request: a REQ socket that waits for its reply, a REP socket that answers."""
+"""The two ends of a request: REQ and REP sockets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BATCH = 1000  # requests answered at a time
 
 
 class Requester(WatchedSocket):
-    """A REQ socket that waits for a reply. Belongs to its loop's thread."""
+    """A REQ socket that waits for a reply. Used only in its loop's thread."""
 
     def receive(self) -> bytes:
         """Return the first frame of the reply that has arrived."""
@@ -21,14 +21,14 @@ class Requester(WatchedSocket):
 
 
 class Responder(WatchedSocket):
-    """A REP socket. Belongs to its loop's thread."""
+    """A REP socket. Used only in its loop's thread."""
 
     def __init__(self, responder: zmq.Socket[bytes], url: str) -> None:
         super().__init__(responder)
         self.url = url
 
     def serve(self, answer: Callable[[bytes], bytes]) -> None:
-        """Answer the requests that have arrived, at most a batch of them."""
+        """Answer the requests that have arrived, at most one batch, with `answer(request frame)`."""
         with contextlib.suppress(zmq.Again):
             for _ in range(_BATCH):
                 request = self.socket.recv_multipart(zmq.NOBLOCK)

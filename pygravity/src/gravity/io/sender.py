@@ -1,4 +1,4 @@
-"""The publisher's end of a data product."""
+"""The publisher's end of its connections."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import zmq
 
 from ..log import library_log
 from ..protocol.publication import Frames
-from ..protocol.tally import Tally
+from ..protocol.throttle import ThrottledCount
 
-_PATIENCE = 1.0  # the most seconds that a publisher waits for a slow subscriber before messages are dropped
-_LEAST_PATIENCE = 0.05  # just after it has waited in vain
-_PATIENCE_GROWTH = 0.01  # seconds more for each second since: what waiting in vain may cost in the long run
-_NOW = int(zmq.NOBLOCK)  # plain numbers, because operations on flags cost more than sending
+_PATIENCE = 1.0  # maximum seconds to wait for a slow subscriber before dropping messages
+_LEAST_PATIENCE = 0.05  # seconds, right after a wait has failed
+_PATIENCE_GROWTH = 0.01  # seconds per second since a failed wait: bounds the time spent waiting
+_NOW = int(zmq.NOBLOCK)  # plain ints: operations on enum flags cost more than sending
 _NOW_WITH_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 
 
 class Sender:
     """An XPUB socket, used by publishing threads and, for new subscribers, by the loop that watches `fd`.
 
-    Every use is under `lock`, because ZeroMQ's sockets must not be used by two threads at once.
+    Hold `lock` for every use, since ZeroMQ sockets are not thread-safe.
     """
 
     def __init__(self, publisher: zmq.Socket[bytes], url: str) -> None:
@@ -34,36 +34,36 @@ class Sender:
         self._poller = zmq.Poller()
         self._poller.register(publisher, zmq.POLLIN)
         self._topics: set[bytes] = set()
-        self._overflows = Tally()
-        self._vain = -math.inf  # when it was last waited in vain
+        self._overflows = ThrottledCount()
+        self._failed_at = -math.inf  # time of the last failed wait
 
     @property
     def fd(self) -> int:
-        """The descriptor that becomes readable when the socket wants attention."""
+        """The file descriptor that becomes readable when the socket needs attention."""
         return int(self._socket.fd)
 
     @property
     def has_subscribers(self) -> bool:
-        """Whether anybody subscribes, with any filter."""
+        """Whether there is any subscriber, with any filter."""
         return bool(self._topics)
 
     @property
     def overflows(self) -> int:
-        """How often a subscriber was too slow, and missed at least one message; ZeroMQ does not say how many."""
+        """How many times a subscriber was too slow; each time it missed at least one message, maybe more."""
         return self._overflows.total
 
     def send(self, frames: Frames) -> None:
-        """Send one message to all subscribers with a matching topic; the lock must be held.
+        """Send one message to all subscribers whose topic matches; the lock must be held.
 
-        ZeroMQ silently drops messages that exceed a subscriber's queue. Here the publisher waits for room, but not
-        forever, and not again and again: a subscriber that stays stuck misses messages until it has read half of its
-        queue, and the others get theirs without a pause.
+        ZeroMQ silently drops messages that exceed a subscriber's queue. This method first waits for room, but only
+        for a limited time: a stuck subscriber misses messages until it has read half of its queue, without
+        delaying the others.
         """
         if not (self._try(frames) or self._wait(frames)):
             self._drop(frames)
 
     def take_subscriptions(self) -> bool:
-        """Process subscriptions and unsubscriptions; return whether a subscriber is new. The lock must be held."""
+        """Process (un)subscriptions; return whether there is a new subscriber. The lock must be held."""
         new = False
         while self._poller.poll(0):
             frame = self._socket.recv()
@@ -75,18 +75,18 @@ class Sender:
         return new
 
     def unbind(self) -> None:
-        """Free the address; the lock must be held."""
+        """Release the address; the lock must be held."""
         self._socket.unbind(self.url)
 
     def close(self) -> None:
         """Close the socket, after the loop has stopped watching `fd`."""
         with self.lock:
-            self._report(self._overflows.rest())
+            self._report(self._overflows.take_unreported())
             self._socket.close()
             self.closed = True
 
     def _try(self, frames: Frames) -> bool:
-        """Send a message unless a subscriber's queue is full; then nobody gets it."""
+        """Send a message to all, or to nobody if a subscriber's queue is full; return whether it was sent."""
         topic, frame = frames
         try:
             self._send(topic, _NOW_WITH_MORE)
@@ -96,18 +96,18 @@ class Sender:
         return True
 
     def _wait(self, frames: Frames) -> bool:
-        """Retry until a full queue has room; return False when the time for that has run out."""
+        """Retry until the full queue has room; return False if that takes too long."""
         begin = time.monotonic()
-        patience = min(_PATIENCE, _LEAST_PATIENCE + _PATIENCE_GROWTH * (begin - self._vain))
+        patience = min(_PATIENCE, _LEAST_PATIENCE + _PATIENCE_GROWTH * (begin - self._failed_at))
         while time.monotonic() < begin + patience:
             time.sleep(0.0005)
             if self._try(frames):
                 return True
-        self._vain = time.monotonic()
+        self._failed_at = time.monotonic()
         return False
 
     def _drop(self, frames: Frames) -> None:
-        """Send a message to those whose queues have room."""
+        """Send a message only to subscribers whose queues have room."""
         self._report(self._overflows.add(time.monotonic()))
         self._socket.set(zmq.XPUB_NODROP, 0)
         self._try(frames)
@@ -115,7 +115,7 @@ class Sender:
 
     def _report(self, times: int) -> None:
         if times == self._overflows.total == 1:
-            library_log.warning("a subscriber of %s is too slow and misses messages", self.url)
+            library_log.warning("a subscriber of %s is too slow: it is missing messages", self.url)
         elif times:
             library_log.warning(
                 "subscribers of %s were too slow %d more times and missed messages each time", self.url, times

@@ -11,27 +11,50 @@ from dataclasses import dataclass
 
 import zmq
 
+from ..log import library_log
 from ..protocol.codes import EPGM, INPROC, IPC, PGM, TCP
+from ..protocol.config import Parameters
 from .host import TransportError
 from .receiver import Receiver
 from .requests import Requester, Responder
 from .sender import Sender
 
 _SCHEMES = {INPROC: "inproc://", PGM: "pgm://", EPGM: "epgm://", IPC: "ipc:///tmp/"}
-_CLOSE_LINGER = 300  # milliseconds that the last messages have to leave when a node closes
-_CLOSE_CHECK = 0.1  # seconds between two looks of a waiting request at whether its node closes
-_REBIND_WAIT = 0.3  # seconds that an address may remain in use after unbinding
+_CLOSE_LINGER = 300  # milliseconds allowed for sending the last messages when a node closes
+_CLOSE_CHECK = 0.1  # seconds between a waiting request's checks whether its node is closing
+_REBIND_WAIT = 0.3  # seconds for which ZeroMQ may keep using an address after unbinding it
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The socket options in Gravity.ini; `keep_alive` is (idle s, probes, interval s)."""
+    """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes)."""
 
     publish_hwm: int = 1000
     subscribe_hwm: int = 1000
     min_port: int = 24000
     max_port: int = 24999
     keep_alive: tuple[int, int, int] | None = None
+
+    @classmethod
+    def from_parameters(cls, parameters: Parameters) -> Options:
+        """Return the options in a configuration; a negative queue length is ignored and logged."""
+
+        def length(key: str, default: int) -> int:
+            value = parameters.integer(key, default)
+            if value < 0:
+                library_log.warning("%s = %d is negative: ignored", key, value)
+            return value if value >= 0 else default
+
+        defaults = cls()
+        keep_alive = ("TcpKeepAliveTime", 7200), ("TcpKeepAliveProbes", 9), ("TcpKeepAliveIntvl", 75)
+        idle, probes, interval = (parameters.integer(key, default) for key, default in keep_alive)
+        return cls(
+            publish_hwm=length("PublishHWM", defaults.publish_hwm),
+            subscribe_hwm=length("SubscribeHWM", defaults.subscribe_hwm),
+            min_port=parameters.integer("MinPort", defaults.min_port),
+            max_port=parameters.integer("MaxPort", defaults.max_port),
+            keep_alive=(idle, probes, interval) if parameters.yes("TcpKeepAliveEnabled") else None,
+        )
 
 
 class Transport:
@@ -41,25 +64,27 @@ class Transport:
         self.options = options or Options()
         self._context = zmq.Context()
         self._closing = False
-        self._requests = 0  # that wait in their callers' threads
+        self._requests = 0  # waiting in their callers' threads
         self._idle = threading.Condition()
 
     def end_requests(self) -> None:
-        """End all waiting requests, in any thread, and accept no more."""
+        """Abort waiting requests in all threads, and refuse new ones."""
         with self._idle:
             self._closing = True
 
     def close(self) -> None:
-        """Close the remaining sockets; outgoing messages have a moment to leave."""
+        """Close all remaining sockets, allowing a moment for outgoing messages."""
         self.end_requests()
         with self._idle:
-            self._idle.wait_for(lambda: not self._requests)  # not while another thread uses the socket
+            self._idle.wait_for(
+                lambda: not self._requests
+            )  # a socket must not be closed while another thread uses it
         self._context.destroy(linger=_CLOSE_LINGER)
 
     def request(self, url: str, frame: bytes, timeout: float | None) -> bytes | None:
-        """Send one request and return the reply's first frame, None if none came within `timeout` seconds.
+        """Send a request and return the first frame of the reply, or None after `timeout` seconds (None: no limit).
 
-        Raises TransportError if `url` is not an address, or the transport closes.
+        Raises TransportError if `url` is not a valid address or the transport is closed.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         with self._waiting(), self._open(zmq.REQ, linger=0) as requester:
@@ -71,20 +96,20 @@ class Transport:
         return None
 
     def requester(self, url: str, frame: bytes) -> Requester:
-        """Send one request and return where its reply arrives; raise TransportError if `url` is not an address."""
+        """Send a request and return the socket for its reply; raise TransportError if `url` is invalid."""
         requester = self._open(zmq.REQ, linger=0)
         self._connect(requester, url)
         requester.send(frame)
         return Requester(requester)
 
     def notify(self, url: str, frame: bytes) -> None:
-        """Send one request without waiting for its reply."""
+        """Send a request without waiting for the reply."""
         with self._open(zmq.REQ, linger=_CLOSE_LINGER) as requester:
             self._connect(requester, url)
             requester.send(frame)
 
     def receiver(self, url: str) -> Receiver:
-        """Return a receiver connected to the publisher at `url`; it has no topic yet."""
+        """Return a receiver connected to the publisher at `url`, without any topic yet."""
         receiver = self._open(zmq.SUB, linger=0)
         receiver.rcvhwm = self.options.subscribe_hwm
         self._keep_alive(receiver)
@@ -92,23 +117,23 @@ class Transport:
         return Receiver(receiver, url, self.options.subscribe_hwm)
 
     def sender(self, transport: int, id: str, ip: str) -> Sender | None:
-        """Return a bound sender of a data product, None if no port or address is free."""
+        """Return a bound sender of a data product, or None if no port or address is available."""
         publisher = self._open(zmq.XPUB, linger=_CLOSE_LINGER)
         publisher.sndhwm = self.options.publish_hwm
-        publisher.xpub_verbose = True  # each new subscriber is seen, since each wants the cached messages
+        publisher.xpub_verbose = True  # report each new subscriber, since each needs the cached messages
         publisher.set(zmq.XPUB_NODROP, 1)
         self._keep_alive(publisher)
         url = self._bind(publisher, transport, id, ip)
         return Sender(publisher, url) if url else None
 
     def responder(self, transport: int, id: str, ip: str) -> Responder | None:
-        """Return a bound responder of a service, None if no port or address is free."""
+        """Return a bound responder of a service, or None if no port or address is available."""
         responder = self._open(zmq.REP, linger=_CLOSE_LINGER)
         url = self._bind(responder, transport, id, ip)
         return Responder(responder, url) if url else None
 
     def responder_at(self, url: str) -> Responder:
-        """Return a responder bound to the fixed address `url`; raise TransportError if that fails."""
+        """Return a responder bound to `url`; raise TransportError if that fails."""
         responder = self._open(zmq.REP, linger=_CLOSE_LINGER)
         try:
             responder.bind(url)
@@ -143,7 +168,7 @@ class Transport:
             raise TransportError(f"cannot connect to {url!r}: {error}") from None
 
     def _bind(self, binding: zmq.Socket[bytes], transport: int, id: str, ip: str) -> str:
-        """Bind to the first free port, or to the fixed address of the other transports; "" if that fails."""
+        """Bind to the first free port, or to the fixed address of other transports; return "" if that fails."""
         if transport == TCP:
             urls = [f"tcp://{ip}:{port}" for port in range(self.options.min_port, self.options.max_port + 1)]
         else:

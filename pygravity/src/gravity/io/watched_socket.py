@@ -6,25 +6,25 @@ import zmq
 
 
 class WatchedSocket:
-    """A socket whose descriptor signals a change once, and not again until the socket has been read.
+    """A socket whose file descriptor is edge-triggered: it signals a change only once.
 
-    So after each signal, messages must be taken until the socket is `exhausted`. Belongs to one thread.
+    After a signal, read until the socket is `exhausted`, or later messages go unnoticed. Used in one thread only.
     """
 
-    looks_first = True  # whether to check after a signal that there is a message, because taking it might block
+    looks_first = True  # whether to check for a message after a signal, because receiving might block
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
-        self._poller = zmq.Poller()  # cheaper than the socket option for the same
+        self._poller = zmq.Poller()  # cheaper than reading the EVENTS socket option
         self._poller.register(socket, zmq.POLLIN)
-        self.exhausted = False  # whether the last look found nothing, so that the descriptor signals again
+        self.exhausted = False  # whether the last check found nothing, so that the next message signals
 
     def fileno(self) -> int:
-        """Return the descriptor that signals."""
+        """Return the file descriptor to watch."""
         return int(self.socket.fd)
 
     def readable(self) -> bool:
-        """Return whether there is a message."""
+        """Return whether a message is waiting."""
         self.exhausted = not self._poller.poll(0)
         return not self.exhausted
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from .handlers import ConsoleHandler, checked, file_handler, set_up, time_of
 
-_MAX_TEXT = 4095  # bytes of one message
+_MAX_TEXT = 4095  # bytes per message
 
 _log = logging.Logger("GravityLog", level=1)
 
@@ -26,29 +26,29 @@ class _Line(logging.Formatter):
 
 
 class Logger:
-    """The type of the loggers of `Log`. As in the reference, programs cannot create one."""
+    """A sink of `Log`. As in Gravity, programs cannot create one."""
 
     def __init__(self, *arguments: object) -> None:
         """Raises AttributeError."""
-        raise AttributeError("cannot create a Logger; Log.initAndAddLogger takes any logging.Handler")
+        raise AttributeError("a Logger cannot be created; Log.initAndAddLogger accepts any logging.Handler")
 
     def Log(self, level: int, messagestr: str) -> None:
         """Write a line."""
 
 
 class Log:
-    """The older log, silent until a logger is added; a logger gets its level and all more severe ones."""
+    """The older log, silent until a logger is added; a logger also writes all messages above its level."""
 
     NONE, FATAL, CRITICAL, WARNING, MESSAGE, DEBUG, TRACE = 0, 1, 2, 4, 8, 16, 32
 
     @staticmethod
     def LogLevelToString(level: int) -> str:
-        """Return the name of a level, "" for an unknown one and for NONE."""
+        """Return the name of a level, or "" if it is NONE or unknown."""
         return {1: "FATAL", 2: "CRITICAL", 4: "WARNING", 8: "MESSAGE", 16: "DEBUG", 32: "TRACE"}.get(level, "")
 
     @staticmethod
     def LogStringToLevel(string: str) -> int:
-        """Return the level of a name in any case, NONE for an unknown one."""
+        """Return the level with this name, in any case, or NONE if it is unknown."""
         names = ("FATAL", "CRITICAL", "WARNING", "MESSAGE", "DEBUG", "TRACE")
         return 1 << names.index(string.upper()) if string.upper() in names else Log.NONE
 
@@ -56,19 +56,19 @@ class Log:
     def initAndAddFileLogger(
         log_dir: str, comp_id: str, local_log_level: int, close_after_write: bool = False
     ) -> None:
-        """Append messages from a level on to `<log_dir>/<comp_id>.log`."""
+        """Append messages at this level or above to `<log_dir>/<comp_id>.log`."""
         Log.initAndAddLogger(
             set_up(file_handler(Path(log_dir) / f"{comp_id}.log"), _Line(comp_id), 0), local_log_level
         )
 
     @staticmethod
     def initAndAddConsoleLogger(comp_id: str, local_log_level: int) -> None:
-        """Write messages from a level on to standard output."""
+        """Write messages at this level or above to standard output."""
         Log.initAndAddLogger(set_up(ConsoleHandler(), _Line(comp_id), 0), local_log_level)
 
     @staticmethod
     def initAndAddLogger(logger: logging.Handler, log_level: int) -> None:
-        """Send messages at `log_level` or more severe to `logger`, here any handler of the standard library."""
+        """Write messages at `log_level` or above to `logger`, which here is a `logging.Handler`."""
         logger.addFilter(lambda record: record.levelno <= log_level)
         _log.addHandler(logger)
 
@@ -81,35 +81,35 @@ class Log:
 
     @staticmethod
     def fatal(format: str) -> None:
-        """Log `format`, as it is, at level FATAL."""
+        """Log `format` literally at level FATAL."""
         _write(Log.FATAL, format)
 
     @staticmethod
     def critical(format: str) -> None:
-        """Log `format`, as it is, at level CRITICAL."""
+        """Log `format` literally at level CRITICAL."""
         _write(Log.CRITICAL, format)
 
     @staticmethod
     def warning(format: str) -> None:
-        """Log `format`, as it is, at level WARNING."""
+        """Log `format` literally at level WARNING."""
         _write(Log.WARNING, format)
 
     @staticmethod
     def message(format: str) -> None:
-        """Log `format`, as it is, at level MESSAGE."""
+        """Log `format` literally at level MESSAGE."""
         _write(Log.MESSAGE, format)
 
     @staticmethod
     def debug(format: str) -> None:
-        """Log `format`, as it is, at level DEBUG."""
+        """Log `format` literally at level DEBUG."""
         _write(Log.DEBUG, format)
 
     @staticmethod
     def trace(format: str) -> None:
-        """Log `format`, as it is, at level TRACE."""
+        """Log `format` literally at level TRACE."""
         _write(Log.TRACE, format)
 
 
 def _write(level: int, message: str) -> None:
-    if _log.handlers:  # logging's own last resort would write to standard error
+    if _log.handlers:  # otherwise logging's last resort would write to standard error
         _log.log(level, "%s", checked(message))

@@ -1,4 +1,4 @@
-"""The handlers of Gravity's two logs, and the format of their times."""
+"""Handlers and time formats shared by both logs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 def time_of(record: logging.LogRecord, layout: str, digits: int) -> str:
-    """Return the time of a record, with `digits` digits of the second's fraction."""
+    """Return a record's time: `layout` as in strftime, then `digits` digits of fractional seconds."""
     fraction = f"{record.created % 1:.6f}"[2 : 2 + digits]
     return f"{time.strftime(layout, time.localtime(record.created))}.{fraction}"
 
 
 class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to the current `sys.stdout`, even if that has been replaced."""
+    """Writes to the current `sys.stdout`."""
 
     def __init__(self) -> None:
         super().__init__(sys.stdout)
@@ -27,23 +27,23 @@ class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def set_up(handler: logging.Handler, line: logging.Formatter, level: int) -> logging.Handler:
-    """Return `handler`, set to format records with `line` from `level` on."""
+    """Set the format and level of `handler` and return it."""
     handler.setFormatter(line)
     handler.setLevel(level)
     return handler
 
 
 def file_handler(path: Path) -> logging.Handler:
-    """Return a handler that appends to `path`, or, after a message, one that drops everything if that fails."""
+    """Return a handler that appends to `path`, or one that drops everything if it cannot be opened."""
     try:
         return logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
-        print(f"Gravity: cannot write the log file {path}: {error.strerror}", file=sys.stderr)
+        print(f"Gravity: cannot open the log file {path}: {error.strerror}", file=sys.stderr)
         return logging.NullHandler()
 
 
 def checked(message: str) -> str:
-    """Return `message`; raise TypeError, as the reference does, if it is not a str."""
+    """Return `message`; raise TypeError, as Gravity does, if it is not a str."""
     if not isinstance(message, str):
-        raise TypeError(f"a log message is a str, not {type(message).__name__}")
+        raise TypeError(f"a log message must be a str, not {type(message).__name__}")
     return message

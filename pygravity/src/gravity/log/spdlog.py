@@ -1,7 +1,7 @@
-"""Gravity's log, SpdLog, which the library also writes to; a node's set-up of both logs.
+"""SpdLog, the library's own log, and the set-up of all logs from a node's configuration.
 
-Lines have the reference's layout. Both logs use the standard library's handlers, but outside its tree of loggers: an
-application that routes `logging` into Gravity (SpdLogHandler, GravityLogHandler) must not get its own lines back.
+The line formats are Gravity's. The logs use handlers of the standard library but are not in its tree of loggers, so
+that an application that routes `logging` into Gravity (SpdLogHandler, GravityLogHandler) causes no loop.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class _NodeLine(logging.Formatter):
 
 
 class _DefaultLine(logging.Formatter):
-    """`[2026-01-31 12:00:00.000] [level] text`, until a node has configured the log."""
+    """`[2026-01-31 12:00:00.000] [level] text`, until a node configures the log."""
 
     def format(self, record: logging.LogRecord) -> str:
         level = _SPD_NAMES.get(record.levelno, record.levelname)
@@ -58,9 +58,9 @@ _configured = False
 
 
 def configure(component_id: str, get: Getter, network: Callable[[str, str], None] | None = None) -> None:
-    """Set up both logs from a node's configuration; only the first node of a process counts.
+    """Set up the logs from a node's configuration, unless another node of the process already has.
 
-    `network(level, line)` publishes a line of the application's log.
+    `get(key, default)` returns a parameter; `network(level, line)` publishes a line of the application's log.
     """
     global _configured
     if _configured:
@@ -89,7 +89,7 @@ def configure(component_id: str, get: Getter, network: Callable[[str, str], None
 
 
 class _Network(logging.Handler):
-    """Publishes lines on the network log, with the newline that they have there."""
+    """Publishes lines on the network, each ending in a newline as in Gravity."""
 
     def __init__(self, publish: Callable[[str, str], None]) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class _Network(logging.Handler):
 
 
 class SpdLog:
-    """The application's log; without configuration it goes to standard output from level info on."""
+    """The application's log; by default, messages at level info or above go to standard output."""
 
     TRACE, DEBUG, INFO, WARNING, ERROR, CRITICAL, OFF = range(7)
 

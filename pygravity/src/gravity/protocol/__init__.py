@@ -1,1 +1,1 @@
-"""Gravity's protocol without sockets, threads or clocks: bytes and times in, bytes and decisions out."""
+"""Gravity's protocol as pure logic, without sockets, threads or clocks."""

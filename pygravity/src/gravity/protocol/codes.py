@@ -1,7 +1,6 @@
-"""Gravity's constants: return codes, transports and log levels, all of them plain integers.
+"""Gravity's constants: return codes, transports and log levels, all plain integers.
 
-The names NOT_INITIALIZED and RESERVED_DATA_PRODUCT_ID are ours: the reference returns these codes without naming them
-in Python.
+Gravity's bindings return NOT_INITIALIZED and RESERVED_DATA_PRODUCT_ID too but do not name them.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Parses Gravity's configuration files as the reference does.
+"""Reads Gravity's configuration files.
 
-A file has sections, comments and `key = value` pairs. A node reads its own section first, then `[general]`;
-the first of two equal keys wins. Values are bare words, quoted strings, `$variables` set earlier, or sums
-and products of numbers. The reference ignores a whole file because of one error and goes on with defaults; here the
-error is raised, with its line, as are the few spellings that make the reference hang or guess.
+A file has sections, comments and `key = value` pairs. A component reads its own section first, then `[general]`; the
+first value of a key wins. Values are bare words, quoted strings, `$variables` defined earlier, or arithmetic
+expressions. On an error, Gravity ignores the whole file; this module raises ConfigError with the line number, even
+for the few inputs on which Gravity hangs or guesses.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _TOKENS = re.compile(
       | (?P<operator>[-+()=*/])""",
     re.VERBOSE,
 )
-_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # what C's atof reads of a text
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")  # as C's atof
 _INTEGER = re.compile(r"\s*[-+]?\d+")
-_LONGEST = 200  # words and signs in an expression; its evaluation is recursive
-_NO_FILE_NAME = re.compile(r'[\x00-\x1e/\\?%*:|"<>]|^\.*$')  # component ids without a file of their own
-_PRECEDENCE = (("*", "/"), ("+", "-"))  # the looser first: as in the reference, products bind looser than sums
+_LONGEST = 200  # tokens in an expression, since evaluation is recursive
+_NO_FILE_NAME = re.compile(r'[\x00-\x1e/\\?%*:|"<>]|^\.*$')  # component ids that cannot be file names
+_PRECEDENCE = (("*", "/"), ("+", "-"))  # loosest first: as in Gravity, products bind more loosely than sums
 
 
 class ConfigError(ValueError):
-    """A configuration file that cannot be read; `str()` names file, line, fault and remedy."""
+    """A malformed or unreadable configuration file; the message gives file, line, problem and fix."""
 
     def __init__(self, path: str | Path, line: int, text: str) -> None:
         super().__init__(f"{path}, line {line}: {text}" if line else f"{path}: {text}")
@@ -56,23 +56,23 @@ class _Pair:
 
 
 def read(path: Path, component_id: str) -> dict[str, str]:
-    """Return a component's parameters in a file, by lower-case key; none if the file does not exist.
+    """Return a component's parameters in a file, by lower-case key; empty if the file does not exist.
 
-    Raises ConfigError if the file is there but cannot be read or is malformed.
+    Raises ConfigError if the file cannot be read or is malformed.
     """
     try:
         text = path.read_bytes().decode()
     except FileNotFoundError:
         return {}
     except UnicodeDecodeError:
-        raise ConfigError(path, 0, "not UTF-8 text; Gravity reads plain ASCII here") from None
+        raise ConfigError(path, 0, "not UTF-8 text; use plain ASCII") from None
     except OSError as error:
         raise ConfigError(path, 0, f"cannot be read ({error.strerror})") from None
     return parse(text, component_id, path)
 
 
 def parse(text: str, component_id: str, path: str | Path = "configuration") -> dict[str, str]:
-    """Return the parameters in `text` for a component, by lower-case key; raise ConfigError if it is malformed."""
+    """Return a component's parameters in `text`, by lower-case key; raise ConfigError if it is malformed."""
     pairs = list(_pairs(list(_tokens(text, path)), path))
     table: dict[str, str] = {}
     for section in (component_id.lower(), GENERAL):
@@ -80,38 +80,38 @@ def parse(text: str, component_id: str, path: str | Path = "configuration") -> d
             if pair.section == section:
                 key = _evaluate(pair.key, table, path)
                 table.setdefault(key, _evaluate(pair.value, table, path))
-    # Keys that differ only in case: the reference lets the last of its hash table's order win.
+    # Of keys that differ only in case, the last one in the order of Gravity's hash table wins.
     return {key.lower(): table[key] for key in sorted(table, key=lambda k: sum(k.encode()) % 64)}
 
 
 def to_int(text: str, default: int) -> int:
-    """Return the whole number that `text` begins with, in 32 bits as in the reference, else `default`."""
+    """Return the integer at the start of `text`, or `default` if there is none or it exceeds 32 bits."""
     match = _INTEGER.match(text)
-    value = float(match[0]) if match else default  # exact up to 53 bits; int() balks at thousands of digits
+    value = float(match[0]) if match else default  # exact up to 53 bits; int() rejects thousands of digits
     return int(value) if -(2**31) <= value < 2**31 else default
 
 
 def to_float(text: str, default: float) -> float:
-    """Return the number that `text` begins with, else `default`."""
+    """Return the number at the start of `text`, or `default` if there is none or it is infinite."""
     match = _NUMBER.match(text)
     value = float(match[0]) if match else default
     return value if abs(value) != float("inf") else default
 
 
 def to_bool(text: str) -> bool:
-    """Return whether `text` is true, t, yes or y; all else is false, as in the reference."""
+    """Return whether `text` is true, t, yes or y, in any case."""
     return text.lower() in {"true", "t", "yes", "y"}
 
 
 class Parameters:
-    """A component's parameters; keys are found in any case."""
+    """A component's parameters; keys are case-insensitive."""
 
     def __init__(self, values: Mapping[str, str] = MappingProxyType({})) -> None:
         self._values = {key.lower(): value for key, value in values.items()}
 
     @classmethod
     def read(cls, component_id: str, general_path: Path) -> Parameters:
-        """Return the parameters in a file, after those in `<component_id>.ini` beside it; raise ConfigError."""
+        """Read a file and, taking precedence, `<component_id>.ini` next to it; raise ConfigError."""
         values = read(general_path, component_id)
         if not _NO_FILE_NAME.search(component_id):
             values |= read(general_path.with_name(f"{component_id}.ini"), component_id)
@@ -126,19 +126,19 @@ class Parameters:
         return key.lower() in self._values
 
     def text(self, key: str, default: str = "") -> str:
-        """Return a parameter's text, or the default if it is not set."""
+        """Return a parameter, or the default if it is not set."""
         return self._values.get(key.lower(), default)
 
     def integer(self, key: str, default: int = -1) -> int:
-        """Return the whole number that a parameter begins with, or the default if there is none."""
+        """Return the integer at the start of a parameter, or the default if there is none."""
         return to_int(self.text(key), default)
 
     def number(self, key: str, default: float = 0.0) -> float:
-        """Return the number that a parameter begins with, or the default if there is none."""
+        """Return the number at the start of a parameter, or the default if there is none."""
         return to_float(self.text(key), default)
 
     def yes(self, key: str, default: bool = False) -> bool:
-        """Return whether a parameter is true, t, yes or y; the default if it is not set."""
+        """Return whether a parameter is true, t, yes or y, or the default if it is not set."""
         return to_bool(self.text(key)) if self.is_set(key) else default
 
 
@@ -160,9 +160,9 @@ def _tokens(text: str, path: str | Path) -> Iterator[_Token]:
 
 def _illegal(character: str) -> str:
     if character == '"':
-        return "this quoted string does not end, or holds a character that Gravity does not allow in one"
+        return "this quoted string is not closed, or contains a character that Gravity does not allow"
     if character == "[":
-        return "not a section; write [Name] with letters, digits and _ . @ / ; only"
+        return "this is not a section; write [Name], using only letters, digits and _ . @ / ;"
     return f"the character {character!r} is not allowed here; put the value in double quotes"
 
 
@@ -177,21 +177,21 @@ def _pairs(tokens: list[_Token], path: str | Path) -> Iterator[_Pair]:
         elif token.kind == "newline":
             at += 1
         elif section is None:
-            raise ConfigError(path, token.line, f"{token.text} stands before any section; put [general] above it")
+            raise ConfigError(path, token.line, f"{token.text} comes before any section; put [general] above it")
         else:
             key, at = _expression(tokens, at, path, "a key")
             if tokens[at].text != "=":
                 raise ConfigError(
                     path,
                     token.line,
-                    f"expected = after {token.text}; write key = value, values with blanks or : / in double quotes",
+                    f"expected = after {token.text}; write key = value, and quote values that contain blanks, : or /",
                 )
             value, at = _expression(tokens, at + 1, path, f"a value for {token.text}")
             yield _Pair(section, key, value)
 
 
 def _expression(tokens: list[_Token], at: int, path: str | Path, what: str) -> tuple[list[_Token], int]:
-    """Return the tokens of the expression that begins at `at`, and where it ends."""
+    """Return the tokens of the expression that starts at `at`, and the index of its end."""
     start, depth, operand_next = at, 0, True
     while True:
         token = tokens[at]
@@ -205,16 +205,18 @@ def _expression(tokens: list[_Token], at: int, path: str | Path, what: str) -> t
             operand_next = True
         elif operand_next or depth:
             found = repr(token.text) if token.text else "the end of the line"
-            raise ConfigError(path, token.line, f"expected {what}, found {found}; quote text with signs in it")
+            raise ConfigError(
+                path, token.line, f"expected {what}, found {found}; put special characters in double quotes"
+            )
         else:
             return tokens[start:at], at
         at += 1
         if at - start > _LONGEST:
-            raise ConfigError(path, token.line, f"{what} with more than {_LONGEST} words and signs")
+            raise ConfigError(path, token.line, f"{what} has more than {_LONGEST} tokens")
 
 
 def _evaluate(tokens: list[_Token], table: dict[str, str], path: str | Path) -> str:
-    """Return an expression's value: its text, or a number with six decimals if it has an operator."""
+    """Return the value of an expression: its text, or a number with six decimals if it has an operator."""
     for operators in _PRECEDENCE:
         depth = 0
         for at in range(len(tokens) - 1, -1, -1):  # from the right, since operators group to the left

@@ -1,7 +1,4 @@
-"""Decides whether a component's heartbeat has come or was missed. The time is an argument.
-
-Times are in microseconds of any monotonic clock.
-"""
+"""Monitors whether a component's heartbeat arrives. Times are in microseconds of a monotonic clock."""
 
 from __future__ import annotations
 
@@ -12,18 +9,18 @@ PAYLOAD = b"Good\0"  # of a heartbeat's data product
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A heartbeat has come since the last check."""
+    """A heartbeat has arrived since the last check."""
 
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """No heartbeat has come since the last check; `since_last`: microseconds since the last report of one, or -1."""
+    """No heartbeat since the last check; `since_last`: microseconds since the last report of one, or -1."""
 
     since_last: int
 
 
 class HeartbeatMonitor:
-    """Checks once per interval whether a heartbeat has come."""
+    """Checks once per `interval` whether a heartbeat has arrived."""
 
     def __init__(self, interval: int, now: int) -> None:
         self.interval = interval
@@ -32,11 +29,11 @@ class HeartbeatMonitor:
         self._reported: int | None = None
 
     def beat(self) -> None:
-        """Note that a heartbeat has come."""
+        """Record a heartbeat."""
         self._beat = True
 
     def check(self, now: int) -> Received | Missed | None:
-        """Return what to report, None before a check is due."""
+        """Return the result of a check, or None if none is due yet."""
         if now < self.due:
             return None
         self.due = now + self.interval

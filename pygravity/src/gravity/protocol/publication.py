@@ -1,23 +1,21 @@
-"""The publisher's side of a data product: stamps messages and caches them for new subscribers.
-
-The time is an argument; frames are returned, not sent.
-"""
+"""The publisher's side of a data product: stamps messages and replays the last ones to late subscribers."""
 
 from __future__ import annotations
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import decode_data_product, encode
+from .envelope import decode_data_product, encode
 
 Frames = tuple[bytes, bytes]  # filter text, data product
 
 
 class Publication:
-    """One registered data product: its identity, its clock and its cache."""
+    """A registered data product: its identity, last timestamp and cache."""
 
     def __init__(self, id: str, url: str, registered: int, *, origin: tuple[str, str] | None, cache: bool) -> None:
-        """`registered`: the time of registration, microseconds since the epoch. `cache`: whether to cache messages.
+        """`registered`: time of registration in microseconds since the epoch.
 
-        `origin`: the component and domain that messages carry, None if they carry neither.
+        `origin`: component id and domain to stamp on messages, or None to stamp neither. `cache`: whether to keep the
+        last message per filter text for late subscribers.
         """
         self.id = id
         self.url = url
@@ -28,10 +26,10 @@ class Publication:
         self._last_stamp = 0
 
     def frames(self, product: GravityDataProductPB, filter_text: str, timestamp: int, now: int) -> Frames:
-        """Stamp `product` and return its frames; times in microseconds, `timestamp` 0 means now.
+        """Stamp `product` and return its frames; times in microseconds since the epoch, `timestamp` 0 means `now`.
 
-        Subscribers drop messages that are not newer than the one before, so that replays do not reach them twice.
-        Hence automatic stamps always grow, even when the clock does not.
+        Subscribers drop messages that are not newer than the previous one, which removes replayed duplicates.
+        Therefore automatic timestamps always increase, even if the clock does not.
         """
         if product.is_relayed_dataproduct:
             timestamp = product.timestamp

@@ -1,6 +1,6 @@
-"""The subscriber's side of a data product: chooses publishers and decides which of their messages to accept.
+"""The subscriber's side of a data product: which publishers to connect to and which messages to accept.
 
-The caller opens and closes the connections that `update` names, and hands the messages to `accept`.
+The caller opens and closes the connections returned by `update` and passes received messages to `accept`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from .wire import MalformedFrame, Publisher, decode_data_product
+from .directory_messages import Publisher
+from .envelope import MalformedFrame, decode_data_product
 
 
 @dataclass(slots=True)
 class _Source:
-    """One publisher, and the last message accepted from it."""
+    """A publisher and the last message accepted from it."""
 
     publisher: Publisher
     frame: bytes = b""
-    timestamp: int = -1  # of the message; -1 before the first one
+    timestamp: int = -1  # of the last message; -1 before the first
     received: int = 0
 
     @property
     def last(self) -> GravityDataProductPB | None:
-        """The last message, a new object each time: those delivered are in applications' hands."""
+        """The last message; a new object each time, since applications may modify delivered ones."""
         if self.timestamp < 0:
             return None
         product = decode_data_product(self.frame)
@@ -31,20 +32,20 @@ class _Source:
         return product
 
     def repeats(self, product: GravityDataProductPB) -> bool:
-        """Return whether `product` repeats the last message."""
+        """Return whether `product` has the same content as the last message."""
         last = self.last
         return last is not None and _same_content(last, product)
 
 
 class Subscription:
-    """One (domain, data product, filter) and the publishers that serve it."""
+    """The publishers of one (domain, data product, filter)."""
 
     def __init__(self, *, wants_cached: bool) -> None:
         self.wants_cached = wants_cached
         self._sources: dict[str, _Source] = {}
 
     def update(self, publishers: Iterable[Publisher]) -> tuple[list[Publisher], list[Publisher]]:
-        """Process the current list of publishers; return the connections to close and to open, in this order."""
+        """Set the current publishers; return the connections to close and those to open, in this order."""
         wanted = {p.url: p for p in publishers}
         close = [
             source.publisher
@@ -61,11 +62,12 @@ class Subscription:
     def accept(
         self, url: str, frames: Iterable[bytes], now: int
     ) -> tuple[list[GravityDataProductPB], list[MalformedFrame], bool]:
-        """Return which of `frames`, received from the publisher at `url` in this order, to deliver.
+        """Return (messages to deliver, errors of malformed frames, whether the publisher is stale).
 
-        Also return why frames were dropped, and whether one was stale: not from the registered publisher, whose port
-        has a new owner; the frames after it are ignored. Duplicates, messages older than the last one, and unwanted
-        cached ones are not delivered. Delivered messages are stamped with `now`, microseconds since the epoch.
+        `frames` are in the order in which the publisher at `url` sent them. It is stale if a frame does not come from
+        the registered publisher, because another process now owns its port; later frames are then ignored.
+        Duplicates, messages older than the last and unwanted cached messages are not delivered. Delivered messages
+        are stamped with `now`, in microseconds since the epoch.
         """
         source = self._sources[url]
         registration_time = source.publisher.registration_time
@@ -91,11 +93,11 @@ class Subscription:
         return products, malformed, False
 
     def drop(self, url: str) -> Publisher:
-        """Forget the publisher at `url` and return it; the next update may bring it back."""
+        """Remove the publisher at `url` and return it; the next update may add it again."""
         return self._sources.pop(url).publisher
 
     def last_products(self) -> list[GravityDataProductPB]:
-        """Return the last message of each publisher, oldest first, for a further subscriber to start with."""
+        """Return the last message of each publisher, oldest first, for an additional subscriber to start with."""
         return [s.last for s in sorted(self._sources.values(), key=lambda s: s.timestamp) if s.last]
 
     def _seen_elsewhere(self, url: str, product: GravityDataProductPB) -> bool:
@@ -110,10 +112,10 @@ class Subscription:
 
 
 def choose_publishers(publishers: list[Publisher], component_id: str, ip: str) -> list[Publisher]:
-    """Return the publishers of a data product that a node with this id and address should listen to.
+    """Return the publishers of a data product to which a node with this id and address should connect.
 
-    The node that relays the product listens to the origins; a node beside a relay listens to that relay alone;
-    a relay without an address serves everybody; relays for other addresses are ignored.
+    A node that relays the product connects to the origins; a node on the host of a relay connects to that relay only.
+    A relay without an address serves all hosts; relays for other addresses are ignored.
     """
     origins = [p for p in publishers if not p.is_relay]
     relays = [p for p in publishers if p.is_relay]

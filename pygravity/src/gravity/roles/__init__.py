@@ -1,1 +1,1 @@
-"""The roles of a node at work: each connects a part of the protocol to sockets, threads and callbacks."""
+"""The roles of a node: each connects a part of the protocol to sockets, threads and callbacks."""

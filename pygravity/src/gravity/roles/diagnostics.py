@@ -1,4 +1,4 @@
-"""The data products that a node publishes by itself, if configured: settings, metrics and the application's log."""
+"""Data products that a node publishes itself, if configured: settings, metrics and the application's log."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from ..GravityLogMessagePB_pb2 import GravityLogMessagePB
 from ..io import Loop, now_us
 from ..protocol.codes import TCP
 from ..protocol.config import Parameters
-from ..protocol.wire import LOG_PRODUCT, METRICS_PRODUCT, SETTINGS_PRODUCT, fill
+from ..protocol.envelope import fill
+from ..protocol.names import LOG_PRODUCT, METRICS_PRODUCT, SETTINGS_PRODUCT
 from .directory_client import DirectoryClient
 from .metrics import Metrics
-from .publisher import Publishing
-from .registrar import Registering
+from .publisher import PublisherRole
+from .registrar import Registrar
 
 
 class Diagnostics:
@@ -27,42 +28,42 @@ class Diagnostics:
         component_id: str,
         parameters: Parameters,
         directory: DirectoryClient,
-        registering: Registering,
-        publishing: Publishing,
+        registrar: Registrar,
+        publisher_role: PublisherRole,
     ) -> None:
         self._component_id = component_id
         self._parameters = parameters
         self._directory = directory
-        self._registering = registering
-        self._publishing = publishing
+        self._registrar = registrar
+        self._publisher_role = publisher_role
         self._begun = False
-        self._told: dict[str, str] = {}  # settings
+        self._published: dict[str, str] = {}  # settings by key
 
     def begin(self) -> None:
-        """Start publishing, first the settings, if that is configured."""
+        """Start publishing; register the settings product if configured."""
         if self._parameters.yes("GravitySettingsPublishEnabled"):
-            self._registering.register(SETTINGS_PRODUCT, TCP, cache=False)
+            self._registrar.register(SETTINGS_PRODUCT, TCP, cache=False)
         self._begun = True
 
     def publish_setting(self, key: str, default: str) -> None:
-        """Publish a parameter that the application has read, if that is configured and its text is new."""
+        """Publish the text of a parameter that the application has read, if that is configured and it is news."""
         value = self._parameters.text(key, default)
-        if SETTINGS_PRODUCT in self._publishing and self._told.get(key) != value:
-            self._told[key] = value
+        if SETTINGS_PRODUCT in self._publisher_role and self._published.get(key) != value:
+            self._published[key] = value
             message = GravityConfigParamPB(key=key, value=value, is_default=not self._parameters.is_set(key))
             self._publish(SETTINGS_PRODUCT, message, self._component_id)
 
     def log(self, level: str, line: str) -> None:
-        """Publish a line of the application's log; dropped until the directory accepts the registration."""
+        """Publish a line of the application's log; drop it if the log product cannot be registered yet."""
         if not self._begun:
             return
-        if LOG_PRODUCT not in self._publishing:
-            self._registering.register(LOG_PRODUCT, TCP, cache=False)
+        if LOG_PRODUCT not in self._publisher_role:
+            self._registrar.register(LOG_PRODUCT, TCP, cache=False)
         self._publish(LOG_PRODUCT, GravityLogMessagePB(level=level, message=line))
 
     def begin_metrics(self, metrics: Metrics, loop: Loop) -> None:
         """Sample and publish `metrics` at the configured intervals, in the thread of `loop`."""
-        self._registering.register(METRICS_PRODUCT, TCP, cache=False, anonymous=True)
+        self._registrar.register(METRICS_PRODUCT, TCP, cache=False, anonymous=True)
         period = max(1, self._parameters.integer("GravityMetricsSamplePeriodSeconds", 10))
         samples = max(1, self._parameters.integer("GravityMetricsSamplesPerPublish", 6))
 
@@ -78,4 +79,4 @@ class Diagnostics:
         loop.call(lambda: loop.call_at(first, lambda: sample(first)))
 
     def _publish(self, id: str, message: Message, filter_text: str = "") -> None:
-        self._publishing.publish(fill(GravityDataProductPB(dataProductID=id), message), filter_text, 0)
+        self._publisher_role.publish(fill(GravityDataProductPB(dataProductID=id), message), filter_text, 0)

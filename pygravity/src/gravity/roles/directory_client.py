@@ -1,4 +1,4 @@
-"""A node's requests to the Service Directory."""
+"""A client of the Service Directory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..io import Transport, TransportError, local_address, resolve
-from ..protocol.wire import (
+from ..protocol.directory_messages import (
     DirectoryCode,
     GetDomain,
     Kind,
     Lookup,
-    MalformedFrame,
     Publisher,
     Registration,
     Request,
@@ -26,22 +25,23 @@ from ..protocol.wire import (
     decode_service_reply,
     encode_request,
 )
+from ..protocol.envelope import MalformedFrame
 
 DEFAULT_PORT = 5555
-_ATTEMPTS, _TIMEOUT = 3, 3.0  # the reference's: nine seconds until a node gives up
+_ATTEMPTS, _TIMEOUT = 3, 3.0  # Gravity's: a node gives up after nine seconds
 _URL = re.compile(r"(?:(?P<scheme>[A-Za-z]+)://)?(?P<host>[^:/\s]*)(?::(?P<port>\d{1,5}))?/?")
 
 T = TypeVar("T")
 
 
 class NoDirectory(Exception):
-    """No Service Directory has answered."""
+    """No Service Directory answered."""
 
 
 def parse_url(url: str) -> tuple[str, int]:
-    """Return host and port of a ServiceDirectoryURL; raise ValueError if it is malformed.
+    """Return the host and port of a ServiceDirectoryURL; raise ValueError if it is malformed.
 
-    Empty parts mean localhost and port 5555; the host `*`, to which a directory may bind, means localhost too.
+    They default to localhost and 5555; the host `*`, which a directory may bind to, also means localhost.
     """
     match = _URL.fullmatch(url.strip())
     if match is None or match["scheme"] not in (None, "tcp") or int(match["port"] or 1) not in range(1, 65536):
@@ -51,16 +51,16 @@ def parse_url(url: str) -> tuple[str, int]:
 
 
 class DirectoryClient:
-    """The Service Directory at one address, asked by one thread at a time."""
+    """A client of the Service Directory at one address; its requests are serialised across threads."""
 
     def __init__(self, transport: Transport, url: str) -> None:
-        """Raises ValueError if `url` is not an address, TransportError if its host is unknown."""
+        """Raises ValueError if `url` is malformed, TransportError if its host is unknown."""
         self._transport = transport
         self._lock = threading.Lock()
         self.move(url)
 
     def move(self, url: str) -> None:
-        """Ask the directory at `url` from now on; raises as the constructor does."""
+        """Switch to the directory at `url`; raises like the constructor."""
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self.url = f"tcp://{address}:{port}"
@@ -68,7 +68,7 @@ class DirectoryClient:
         self.is_local = address == self.ip or address.startswith("127.")
 
     def domain(self, attempts: int = _ATTEMPTS, timeout: float = _TIMEOUT) -> str:
-        """Return the directory's domain; raise NoDirectory after so many attempts of `timeout` seconds."""
+        """Return the directory's domain; raise NoDirectory after `attempts` timeouts of `timeout` seconds each."""
         return self._ask(GetDomain(), decode_domain_reply, attempts, timeout)
 
     def publishers(self, id: str, domain: str) -> list[Publisher]:
@@ -76,21 +76,21 @@ class DirectoryClient:
         return self._ask(Lookup(id, Kind.DATA, domain), decode_publishers_reply)
 
     def service(self, id: str, domain: str) -> Service:
-        """Return the address of a service, whose url is empty if nobody provides it; raise NoDirectory."""
+        """Return a service's address, with an empty url if it has no provider; raise NoDirectory."""
         return self._ask(Lookup(id, Kind.SERVICE, domain), decode_service_reply)
 
     def register(self, registration: Registration) -> DirectoryCode:
-        """Offer a data product or service; raise NoDirectory."""
+        """Register a data product or service; raise NoDirectory."""
         return self._ask(registration, decode_code_reply)
 
     def unregister(self, unregistration: Unregistration, *, patiently: bool = True) -> DirectoryCode:
-        """Withdraw an offer; raise NoDirectory, after just a moment if not `patiently`."""
+        """Remove a registration; raise NoDirectory, after 0.2 seconds unless `patiently`."""
         attempts, timeout = (_ATTEMPTS, _TIMEOUT) if patiently else (1, 0.2)
         return self._ask(unregistration, decode_code_reply, attempts, timeout)
 
     def report_stale(self, unregistration: Unregistration) -> None:
-        """Report an offer whose process is gone, without waiting for an answer."""
-        with contextlib.suppress(TransportError):  # the report is a courtesy
+        """Report a registration whose process is gone, without waiting for the reply."""
+        with contextlib.suppress(TransportError):  # best effort
             self._transport.notify(self.url, encode_request(unregistration))
 
     def _ask(
@@ -111,5 +111,5 @@ class DirectoryClient:
                     try:
                         return decode(reply)
                     except MalformedFrame as error:
-                        raise NoDirectory(f"{self.url} answers, but is not a Service Directory: {error}") from None
+                        raise NoDirectory(f"the program at {self.url} is not a Service Directory: {error}") from None
         raise NoDirectory(f"no Service Directory answers at {self.url}")

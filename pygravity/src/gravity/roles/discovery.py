@@ -7,23 +7,24 @@ from collections.abc import Callable
 
 from ..io import BroadcastListener, Loop, TransportError
 from ..log import library_log
-from ..protocol.wire import MalformedFrame, decode_broadcast
+from ..protocol.directory_messages import decode_broadcast
+from ..protocol.envelope import MalformedFrame
 
 
 class Discovery:
-    """Listens to broadcasts while its loop runs, and reports each restart of the domain's directory."""
+    """Listens to broadcasts and reports each new or restarted Service Directory of a domain."""
 
     def __init__(self, loop: Loop, domain: str, port: int, moved: Callable[[str], None]) -> None:
-        """`moved(url)` is called in the loop's thread; raises TransportError if it cannot listen on `port`."""
+        """Call `moved(url)` in the loop's thread; raise TransportError if UDP `port` cannot be bound."""
         self._domain = domain
         self._moved = moved
-        self._started = -1  # epoch seconds of the directory's start
+        self._started = -1  # start of the directory, in seconds since the epoch
         self._heard = threading.Event()
         self._listener = BroadcastListener(port)
         loop.call(lambda: loop.watch(self._listener, self._receive))
 
     def found(self, timeout: float) -> bool:
-        """Return whether a directory of the domain has been heard, waiting for `timeout` seconds at most."""
+        """Wait for a directory of the domain for at most `timeout` seconds; return whether there is one."""
         return self._heard.wait(timeout)
 
     def _receive(self) -> None:
@@ -31,13 +32,13 @@ class Discovery:
             try:
                 broadcast = decode_broadcast(datagram)
             except MalformedFrame as error:
-                library_log.debug("a broadcast is not from a Service Directory: %s", error)
+                library_log.debug("ignored a broadcast that is not from a Service Directory: %s", error)
                 continue
             if broadcast.domain == self._domain and broadcast.started > self._started:
                 try:
                     self._moved(broadcast.url)
                 except (ValueError, TransportError) as error:
-                    library_log.warning("a broadcast of domain %s: %s", self._domain, error)
+                    library_log.warning("cannot use a broadcast of domain %s: %s", self._domain, error)
                 else:
                     self._started = broadcast.started
                     self._heard.set()

@@ -1,4 +1,4 @@
-"""Heartbeats: a node's own, and those of the components that it listens to."""
+"""Sends a node's heartbeats and listens to those of other components."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from ..GravityDataProduct import GravityDataProduct
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop
 from ..protocol.heartbeat_monitor import PAYLOAD, HeartbeatMonitor, Received
-from .publisher import Publishing
+from .publisher import PublisherRole
 
 
 class Listener(Protocol):
-    """Receives reports on another component's heartbeats."""
+    """The callbacks for another component's heartbeats."""
 
     def MissedHeartbeat(
         self, componentID: str, microsecond_to_last_heartbeat: int, interval_in_microseconds: int
     ) -> None:
-        """Called when no heartbeat has come for an interval."""
+        """Handle an interval without a heartbeat."""
 
     def ReceivedHeartbeat(self, componentID: str, interval_in_microseconds: int) -> None:
-        """Called when a heartbeat has come within the last interval."""
+        """Handle an interval with a heartbeat."""
 
 
 class HeartbeatSender:
-    """Publishes a node's own heartbeat until it is stopped; the first one at once."""
+    """Publishes a node's heartbeat immediately and then periodically, until stopped."""
 
-    def __init__(self, loop: Loop, publishing: Publishing, product_id: str, interval: int) -> None:
+    def __init__(self, loop: Loop, publisher_role: PublisherRole, product_id: str, interval: int) -> None:
         """`interval` in microseconds."""
         self.product_id = product_id
         self._loop = loop
-        self._publishing = publishing
+        self._publisher_role = publisher_role
         self._interval = interval / 1e6
         self._stopped = False
         loop.call(lambda: self._beat(time.monotonic()))
@@ -45,13 +45,13 @@ class HeartbeatSender:
     def _beat(self, due: float) -> None:
         if not self._stopped:
             product = GravityDataProductPB(dataProductID=self.product_id, data=PAYLOAD)
-            self._publishing.publish(product, "", 0)
+            self._publisher_role.publish(product, "", 0)
             due = max(due + self._interval, time.monotonic())
             self._loop.call_at(due, lambda: self._beat(due))
 
 
 class HeartbeatSubscriber:
-    """A component that is listened to: subscribed to its heartbeats, it notes them."""
+    """Subscribes to the heartbeats of a component and records them."""
 
     def __init__(self, component_id: str, domain: str, monitor: HeartbeatMonitor, listener: Listener) -> None:
         self.component_id = component_id
@@ -60,21 +60,21 @@ class HeartbeatSubscriber:
         self.listener = listener
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Note that heartbeats have come."""
+        """Record heartbeats."""
         self.monitor.beat()
 
 
 class HeartbeatListeners:
-    """The components whose heartbeats a node listens to."""
+    """The heartbeat listeners of a node, one per component."""
 
     def __init__(self, loop: Callable[[], Loop]) -> None:
         self._loop = loop
         self._heard: dict[str, HeartbeatSubscriber] = {}
 
     def add(self, component_id: str, domain: str, interval: int, listener: Listener) -> HeartbeatSubscriber:
-        """Report a component's heartbeats to `listener` every `interval` microseconds; the last listener wins.
+        """Report to `listener` every `interval` microseconds, replacing the component's previous listener.
 
-        Returns the subscriber that has to be subscribed to them.
+        Returns the subscriber, which the caller must subscribe to the heartbeats.
         """
         heard = self._heard[component_id] = HeartbeatSubscriber(
             component_id, domain, HeartbeatMonitor(interval, _now()), listener
@@ -83,7 +83,7 @@ class HeartbeatListeners:
         return heard
 
     def remove(self, component_id: str) -> HeartbeatSubscriber | None:
-        """Stop reporting; return the subscriber to unsubscribe, None if there is none."""
+        """Stop reporting; return the subscriber to unsubscribe, or None if there is none."""
         return self._heard.pop(component_id, None)
 
     def _schedule(self, heard: HeartbeatSubscriber) -> None:

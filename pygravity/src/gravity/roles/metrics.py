@@ -1,4 +1,4 @@
-"""Counts what a node publishes and receives, in samples of some seconds; any thread may count."""
+"""Counts the messages and bytes that a node publishes and receives, in samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PUBLICATION, SUBSCRIPTION = "PUBLICATION", "SUBSCRIPTION"
 
 @dataclass(slots=True)
 class _Counter:
-    """Bytes and messages since the last sample, and the samples so far: (start, end, bytes, messages)."""
+    """Bytes and messages of the current sample, and earlier samples: (start, end, bytes, messages)."""
 
     size: int = 0
     messages: int = 0
@@ -21,7 +21,7 @@ class _Counter:
 
 
 class Metrics:
-    """Counts by data product and direction; any thread may count."""
+    """Counts by data product and direction; thread-safe."""
 
     def __init__(self) -> None:
         self.samples = 0
@@ -30,7 +30,7 @@ class Metrics:
         self._since = 0
 
     def begin(self, now: int) -> None:
-        """Start the first sample; `now` in microseconds since the epoch."""
+        """Start the first sample at `now`, in microseconds since the epoch."""
         self._since = now
 
     def count(self, direction: str, id: str, size: int) -> None:
@@ -41,7 +41,7 @@ class Metrics:
             counter.messages += 1
 
     def sample(self, now: int) -> None:
-        """End a sample and start the next; `now` in microseconds since the epoch."""
+        """End the sample and start the next one at `now`, in microseconds since the epoch."""
         with self._lock:
             for counter in self._counters.values():
                 counter.samples.append((self._since, now, counter.size, counter.messages))
@@ -50,7 +50,7 @@ class Metrics:
             self.samples += 1
 
     def take(self, component_id: str, ip: str) -> GravityMetricsDataPB:
-        """Return the samples since the last call as the message that is published."""
+        """Return the samples since the last call as the message to publish."""
         message = GravityMetricsDataPB(componentID=component_id, ipAddress=ip)
         with self._lock:
             for (direction, id), counter in sorted(self._counters.items()):

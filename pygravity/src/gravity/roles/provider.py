@@ -1,4 +1,4 @@
-"""Provides services: passes requests to the provider, one at a time, and returns its answers."""
+"""The service provider's role: passes requests to providers, one at a time, and returns their responses."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ..GravityDataProduct import GravityDataProduct
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Responder
 from ..log import library_log
-from ..protocol.wire import MalformedFrame, decode_data_product, encode
+from ..protocol.envelope import MalformedFrame, decode_data_product, encode
 
 
 class Provider(Protocol):
-    """Answers a service's requests."""
+    """The callback for a service's requests."""
 
     def request(self, serviceID: str, dataProduct: GravityDataProduct) -> GravityDataProduct:
-        """Return the answer to a request."""
+        """Return the response to a request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A registered service; `registered`: the time of registration, microseconds since the epoch."""
+class RegisteredService:
+    """A service; `registered`: time of registration in microseconds since the epoch."""
 
     id: str
     url: str
@@ -34,64 +34,64 @@ class Offer:
 
     @property
     def registration_time(self) -> int:
-        """The time of registration, seconds since the epoch."""
+        """Time of registration in seconds since the epoch."""
         return self.registered // 1_000_000
 
 
-class Serving:
-    """The services that a node provides."""
+class ProviderRole:
+    """The services of a node."""
 
     def __init__(self, loop: Callable[[], Loop]) -> None:
         self._loop = loop
-        self._open: dict[str, tuple[Offer, Responder]] = {}
+        self._open: dict[str, tuple[RegisteredService, Responder]] = {}
 
     def __contains__(self, id: str) -> bool:
         return id in self._open
 
-    def offers(self) -> list[Offer]:
-        """Return the services that the node provides."""
-        return [offer for offer, _ in self._open.values()]
+    def services(self) -> list[RegisteredService]:
+        """Return the registered services."""
+        return [service for service, _ in self._open.values()]
 
-    def add(self, offer: Offer, responder: Responder) -> None:
-        """Start answering requests to a registered service."""
-        self._open[offer.id] = offer, responder
+    def add(self, service: RegisteredService, responder: Responder) -> None:
+        """Start answering requests to a service."""
+        self._open[service.id] = service, responder
         loop = self._loop()
-        loop.call(lambda: loop.watch(responder, lambda: responder.serve(lambda frame: answer(offer, frame))))
+        loop.call(lambda: loop.watch(responder, lambda: responder.serve(lambda frame: answer(service, frame))))
 
-    def remove(self, id: str) -> Offer:
-        """Stop answering."""
-        offer, responder = self._open.pop(id)
+    def remove(self, id: str) -> RegisteredService:
+        """Stop answering requests to a service, and return it."""
+        service, responder = self._open.pop(id)
         loop = self._loop()
         loop.call(lambda: loop.unwatch(responder))
-        return offer
+        return service
 
 
-def answer(offer: Offer, frame: bytes) -> bytes:
-    """Return the frame that answers the request in `frame`.
+def answer(service: RegisteredService, frame: bytes) -> bytes:
+    """Return the response frame to a request frame.
 
-    A request for an earlier registration, or a provider that fails, gets an answer without data: the
-    requestor would otherwise wait forever.
+    If the request is for an earlier registration, or the provider fails, the response has no data; without it, the
+    requestor would wait forever.
     """
     try:
         request = decode_data_product(frame)
     except MalformedFrame as error:
-        library_log.warning("malformed request to %s: %s", offer.id, error)
+        library_log.warning("malformed request to %s: %s", service.id, error)
         request = GravityDataProductPB()
-    if request.registration_time in (0, offer.registration_time):
-        response = _ask(offer, request)
+    if request.registration_time in (0, service.registration_time):
+        response = _ask(service, request)
     else:
-        library_log.warning("refused a request to %s that is for an earlier registration", offer.id)
-        return encode(GravityDataProductPB(dataProductID=offer.id))
-    response.componentID = offer.component_id
-    response.domain = offer.domain
-    response.registration_time = offer.registration_time
+        library_log.warning("refused a request for an earlier registration of %s", service.id)
+        return encode(GravityDataProductPB(dataProductID=service.id))
+    response.componentID = service.component_id
+    response.domain = service.domain
+    response.registration_time = service.registration_time
     return encode(response)
 
 
-def _ask(offer: Offer, request: GravityDataProductPB) -> GravityDataProductPB:
+def _ask(service: RegisteredService, request: GravityDataProductPB) -> GravityDataProductPB:
     try:
-        response = offer.provider.request(offer.id, GravityDataProduct._wrap(request))
+        response = service.provider.request(service.id, GravityDataProduct._wrap(request))
         return decode_data_product(response.serializeToString())
     except Exception:
-        logging.exception("Exception caught calling provider request of %s", offer.id)
-        return GravityDataProductPB(dataProductID=offer.id)
+        logging.exception("Exception caught calling provider request of %s", service.id)
+        return GravityDataProductPB(dataProductID=service.id)

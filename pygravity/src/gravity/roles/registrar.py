@@ -1,4 +1,4 @@
-"""Registers a node's offers with the Service Directory, again when it restarts, and withdraws them."""
+"""A node's registrations with the Service Directory: adds, repeats and removes them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from ..io import Transport, now_us
 from ..log import library_log
 from ..protocol import codes
+from ..protocol.directory_messages import DirectoryCode, Kind, Registration, Unregistration
 from ..protocol.publication import Publication
-from ..protocol.wire import DirectoryCode, Kind, Registration, Unregistration
 from .directory_client import DirectoryClient, NoDirectory
-from .provider import Offer, Provider, Serving
-from .publisher import Publishing
+from .provider import Provider, ProviderRole, RegisteredService
+from .publisher import PublisherRole
 
 REREGISTRATION_TRIES = 4
 
@@ -20,12 +20,12 @@ _REPLY_CODES = {
     DirectoryCode.SUCCESS: codes.SUCCESS,
     DirectoryCode.DUPLICATE_REGISTRATION: codes.DUPLICATE,
     DirectoryCode.REGISTRATION_CONFLICT: codes.REGISTRATION_CONFLICT,
-    DirectoryCode.NOT_REGISTERED: codes.LINK_ERROR,  # sic: the reference's mapping
+    DirectoryCode.NOT_REGISTERED: codes.LINK_ERROR,  # sic: Gravity's mapping
 }
 
 
-class Registering:
-    """A node's registrations. Its methods may be called from any thread and return `codes`."""
+class Registrar:
+    """A node's registrations. Methods are thread-safe; those that return an int return `codes`."""
 
     def __init__(
         self,
@@ -33,111 +33,111 @@ class Registering:
         domain: Callable[[], str],
         transport: Transport,
         directory: DirectoryClient,
-        publishing: Publishing,
-        serving: Serving,
+        publisher_role: PublisherRole,
+        provider_role: ProviderRole,
     ) -> None:
         self._component_id = component_id
         self._domain = domain
         self._transport = transport
         self._directory = directory
-        self._publishing = publishing
-        self._serving = serving
+        self._publisher_role = publisher_role
+        self._provider_role = provider_role
         self._lock = threading.RLock()
         self._closed = False
 
     def register(self, id: str, transport: int, *, cache: bool, anonymous: bool = False) -> int:
-        """Bind an address for a data product and offer it; `anonymous` messages carry no component and domain."""
+        """Bind a data product to an address and register it; `anonymous`: do not stamp component and domain."""
         with self._lock:
             if self._closed:
                 return codes.NOT_INITIALIZED
-            if id in self._publishing:
+            if id in self._publisher_role:
                 library_log.warning("%s is already registered", id)
                 return codes.SUCCESS
             sender = self._transport.sender(transport, id, self._directory.ip)
             if sender is None:
                 return codes.NO_PORTS_AVAILABLE
             now = now_us()
-            code = self._offer(Registration(id, sender.url, Kind.DATA, self._component_id, now, is_relay=False))
+            code = self._register(Registration(id, sender.url, Kind.DATA, self._component_id, now, is_relay=False))
             if code != codes.SUCCESS:
                 sender.close()
                 return code
             origin = None if anonymous else (self._component_id, self._domain())
-            self._publishing.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
+            self._publisher_role.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
             return codes.SUCCESS
 
     def unregister(self, id: str, *, patiently: bool = True) -> int:
-        """Close a data product's address and withdraw it."""
+        """Close a data product's address and unregister it."""
         with self._lock:
-            if id not in self._publishing:
+            if id not in self._publisher_role:
                 return codes.REGISTRATION_CONFLICT
-            p = self._publishing.remove(id)
-            return self._withdraw(Unregistration(id, p.url, Kind.DATA, p.registration_time), patiently)
+            p = self._publisher_role.remove(id)
+            return self._unregister(Unregistration(id, p.url, Kind.DATA, p.registration_time), patiently)
 
     def register_service(self, id: str, transport: int, provider: Provider) -> int:
-        """Bind an address for a service and offer it."""
+        """Bind a service to an address and register it."""
         with self._lock:
             if self._closed:
                 return codes.NOT_INITIALIZED
-            if id in self._serving:
-                library_log.warning("the service %s is already registered", id)
+            if id in self._provider_role:
+                library_log.warning("service %s is already registered", id)
                 return codes.SUCCESS
             responder = self._transport.responder(transport, id, self._directory.ip)
             if responder is None:
                 return codes.NO_PORTS_AVAILABLE
             now = now_us()
-            code = self._offer(Registration(id, responder.url, Kind.SERVICE, self._component_id, now))
+            code = self._register(Registration(id, responder.url, Kind.SERVICE, self._component_id, now))
             if code != codes.SUCCESS:
                 responder.socket.close()
                 return code
-            offer = Offer(id, responder.url, now, provider, self._component_id, self._domain())
-            self._serving.add(offer, responder)
+            service = RegisteredService(id, responder.url, now, provider, self._component_id, self._domain())
+            self._provider_role.add(service, responder)
             return codes.SUCCESS
 
     def unregister_service(self, id: str, *, patiently: bool = True) -> int:
-        """Close a service's address and withdraw it."""
+        """Close a service's address and unregister it."""
         with self._lock:
-            if id not in self._serving:
+            if id not in self._provider_role:
                 return codes.NOT_REGISTERED
-            o = self._serving.remove(id)
-            return self._withdraw(Unregistration(id, o.url, Kind.SERVICE, o.registration_time), patiently)
+            s = self._provider_role.remove(id)
+            return self._unregister(Unregistration(id, s.url, Kind.SERVICE, s.registration_time), patiently)
 
-    def offer_again(self) -> None:
-        """Register everything again, unchanged, with a Service Directory that has restarted."""
+    def register_again(self) -> None:
+        """Repeat all registrations unchanged, for a restarted Service Directory."""
         with self._lock:
-            products, services = self._publishing.publications(), self._serving.offers()
+            products, services = self._publisher_role.publications(), self._provider_role.services()
         again = [
             *(Registration(p.id, p.url, Kind.DATA, self._component_id, p.registered) for p in products),
-            *(Registration(o.id, o.url, Kind.SERVICE, self._component_id, o.registered) for o in services),
+            *(Registration(s.id, s.url, Kind.SERVICE, self._component_id, s.registered) for s in services),
         ]
         for registration in again:
             for _ in range(REREGISTRATION_TRIES):
-                if self._offer(registration) == codes.SUCCESS:
+                if self._register(registration) == codes.SUCCESS:
                     break
 
     def close(self) -> bool:
-        """Accept no more registrations; return False if it already did not."""
+        """Refuse further registrations; return False if already closed."""
         with self._lock:
             was_closed, self._closed = self._closed, True
             return not was_closed
 
-    def withdraw_all(self) -> None:
-        """Withdraw everything, until the directory fails to answer at once."""
-        withdrawals: list[Callable[[], int]] = [
-            *(lambda id=p.id: self.unregister(id, patiently=False) for p in self._publishing.publications()),
-            *(lambda id=o.id: self.unregister_service(id, patiently=False) for o in self._serving.offers()),
+    def unregister_all(self) -> None:
+        """Unregister everything, but stop as soon as the directory fails to answer promptly."""
+        unregistrations: list[Callable[[], int]] = [
+            *(lambda id=p.id: self.unregister(id, patiently=False) for p in self._publisher_role.publications()),
+            *(lambda id=s.id: self.unregister_service(id, patiently=False) for s in self._provider_role.services()),
         ]
-        for withdrawal in withdrawals:
-            if withdrawal() == codes.REQUEST_TIMEOUT:
+        for unregister in unregistrations:
+            if unregister() == codes.REQUEST_TIMEOUT:
                 return
 
-    def _offer(self, registration: Registration) -> int:
+    def _register(self, registration: Registration) -> int:
         try:
             return _REPLY_CODES[self._directory.register(registration)]
         except NoDirectory as error:
             library_log.warning("%s", error)
             return codes.REQUEST_TIMEOUT
 
-    def _withdraw(self, unregistration: Unregistration, patiently: bool) -> int:
+    def _unregister(self, unregistration: Unregistration, patiently: bool) -> int:
         try:
             self._directory.unregister(unregistration, patiently=patiently)
         except NoDirectory as error:

@@ -1,4 +1,4 @@
-"""Sends requests to services: synchronous ones in the caller's thread, asynchronous ones in a loop."""
+"""The requestor's role: synchronous requests in the caller's thread, asynchronous ones in a loop."""
 
 from __future__ import annotations
 
@@ -13,36 +13,37 @@ from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Requester, Transport, TransportError
 from ..log import library_log
 from ..protocol import codes
-from ..protocol.wire import Kind, MalformedFrame, Service, Unregistration, decode_data_product, encode
+from ..protocol.directory_messages import Kind, Service, Unregistration
+from ..protocol.envelope import MalformedFrame, decode_data_product, encode
 from .directory_client import DirectoryClient, NoDirectory
 
-FUTURE_REQUEST = b"FUTURE_REQUEST"  # what an asynchronous requestor sends to where the real answer will be
+FUTURE_REQUEST = b"FUTURE_REQUEST"  # sent to the address of a future response
 
 
 class Requestor(Protocol):
-    """Receives the answers to asynchronous requests."""
+    """The callbacks for asynchronous requests."""
 
     def requestFilled(self, serviceID: str, requestID: str, response: GravityDataProduct) -> None:
-        """Called with an answer."""
+        """Process a response."""
 
     def requestTimeout(self, serviceID: str, requestID: str) -> None:
-        """Called when no answer has come in time."""
+        """Handle a timeout."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """An asynchronous request; it holds its requestor until the callback."""
+    """An asynchronous request, which keeps its requestor alive until the callback."""
 
     service_id: str
     request_id: str
-    requestor: Requestor | None  # None once it has been called
+    requestor: Requestor | None  # None after the callback
     service: Service
     deadline: float | None  # of time.monotonic()
     requester: Requester | None = None
     following_future: bool = False
 
 
-class Requesting:
+class RequestorRole:
     """The requests of a node."""
 
     def __init__(self, transport: Transport, loop: Callable[[], Loop], directory: DirectoryClient) -> None:
@@ -50,10 +51,10 @@ class Requesting:
         self._loop = loop
         self._directory = directory
 
-    def ask(
+    def request(
         self, service_id: str, domain: str, product: GravityDataProductPB, timeout: float | None
     ) -> GravityDataProductPB | None:
-        """Return a service's answer, None if none comes within `timeout` seconds or it is from somebody else."""
+        """Return a service's response, or None if there is no valid one within `timeout` seconds (None: no limit)."""
         service = self._find(service_id, domain)
         if not isinstance(service, Service):
             return None
@@ -64,16 +65,16 @@ class Requesting:
             if response is None:
                 return None
             if response.registration_time != service.registration_time:
-                library_log.warning("dropped an answer of %s that is not from the registered provider", service.url)
+                library_log.warning("dropped the response of %s: not from the registered provider", service.url)
                 return None
             if response.future_response:
                 return self._exchange(response.future_socket_url, frame, deadline)
         except (TransportError, MalformedFrame) as error:
-            library_log.warning("no answer from %s: %s", service.url, error)
+            library_log.warning("no response from %s: %s", service.url, error)
             return None
         return response
 
-    def ask_later(
+    def request_async(
         self,
         service_id: str,
         domain: str,
@@ -82,9 +83,9 @@ class Requesting:
         request_id: str,
         timeout: float | None,
     ) -> int:
-        """Send a request whose answer goes to `requestor`, as does a timeout after `timeout` seconds.
+        """Send a request; `requestor` gets the response, or a timeout after `timeout` seconds (None: no limit).
 
-        Returns one of `codes`; unless it is SUCCESS, the requestor is not called.
+        Returns one of `codes`; there is no callback unless it is SUCCESS.
         """
         service = self._find(service_id, domain)
         if not isinstance(service, Service):
@@ -98,7 +99,7 @@ class Requesting:
         return codes.SUCCESS
 
     def _find(self, service_id: str, domain: str) -> Service | int:
-        """Return the address of a service, or the code for why there is none."""
+        """Return a service's address, or the code of the error."""
         try:
             service = self._directory.service(service_id, domain)
         except NoDirectory as error:
@@ -117,7 +118,7 @@ class Requesting:
         try:
             requester = pending.requester = self._transport.requester(url, frame)
         except TransportError as error:
-            library_log.warning("no request to %s: %s", url, error)
+            library_log.warning("cannot send a request to %s: %s", url, error)
             return
         self._loop().watch(requester, lambda: self._receive(pending))
 
@@ -130,9 +131,9 @@ class Requesting:
         try:
             response = decode_data_product(frame)
         except MalformedFrame as error:
-            library_log.warning("dropped an answer of %s: %s", pending.service_id, error)
+            library_log.warning("dropped the response of %s: %s", pending.service_id, error)
             return
-        if not self._is_meant(pending, response):
+        if not self._is_from_provider(pending, response):
             return
         if response.future_response:
             pending.following_future = True
@@ -141,12 +142,12 @@ class Requesting:
         product = GravityDataProduct._wrap(response)
         self._call(pending, lambda r: r.requestFilled(pending.service_id, pending.request_id, product))
 
-    def _is_meant(self, pending: _Pending, response: GravityDataProductPB) -> bool:
-        """Return whether an answer is from the registered provider; one that is not is reported as stale."""
+    def _is_from_provider(self, pending: _Pending, response: GravityDataProductPB) -> bool:
+        """Return whether a response is from the registered provider; if not, report that one as stale."""
         found, meant = response.registration_time, pending.service.registration_time
         if found == meant or (pending.following_future and not found):
             return True
-        library_log.warning("dropped an answer of %s that is not from the registered provider", pending.service_id)
+        library_log.warning("dropped the response of %s: not from the registered provider", pending.service_id)
         if found:
             self._directory.report_stale(Unregistration(pending.service_id, pending.service.url, Kind.SERVICE, meant))
         return False
@@ -160,7 +161,7 @@ class Requesting:
     def _call(self, pending: _Pending, callback: Callable[[Requestor], None]) -> None:
         requestor, pending.requestor = pending.requestor, None
         if requestor is None:
-            return  # called already
+            return  # already called
         try:
             callback(requestor)
         except Exception:

@@ -1,7 +1,7 @@
-"""Subscribes to data products: connects as the Service Directory's lists say, and passes messages to callbacks.
+"""The subscriber's role: connects to the publishers listed by the Service Directory and runs callbacks.
 
-All of it happens in one thread, callbacks included, so that a message is handed over only once. A callback
-may call any method of the node; while it runs, further messages wait in ZeroMQ's queue.
+Everything, including callbacks, happens in one thread, so that a message crosses threads only once. A callback may
+call any method of the node; meanwhile, further messages wait in ZeroMQ's queue.
 """
 
 from __future__ import annotations
@@ -17,33 +17,26 @@ from ..GravityDataProduct import GravityDataProduct, wrapped
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Receiver, Transport, now_us
 from ..log import library_log
+from ..protocol.directory_messages import Kind, Publisher, Unregistration, decode_publishers
+from ..protocol.envelope import MalformedFrame, copy_of, decode_data_product
 from ..protocol.subscription import Subscription, choose_publishers
-from ..protocol.wire import (
-    Kind,
-    MalformedFrame,
-    Publisher,
-    Unregistration,
-    copy_of,
-    decode_data_product,
-    decode_publishers,
-)
 from .metrics import SUBSCRIPTION, Metrics
 
-_PORTION = 100  # messages handed over at a time: more do not fit into the processor's cache
+_BATCH = 100  # messages per callback: more would not fit in the processor's cache
 
 
 class Subscriber(Protocol):
-    """Receives the data products of a subscription."""
+    """The callback for subscriptions."""
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Called with the data products that have arrived since the last call."""
+        """Process the data products that have arrived since the last call."""
 
 
 SubscriberRef = weakref.ref[Subscriber]
 
 
 class Key(NamedTuple):
-    """A domain and data product that can be subscribed to."""
+    """A data product in a domain."""
 
     domain: str
     id: str
@@ -51,7 +44,7 @@ class Key(NamedTuple):
 
 @dataclass(slots=True)
 class _Filtered:
-    """The subscribers of one filter text, and the connections that serve them."""
+    """The subscribers with one filter text, and their connections."""
 
     subscription: Subscription
     subscribers: list[SubscriberRef] = field(default_factory=list)
@@ -60,15 +53,15 @@ class _Filtered:
 
 @dataclass(slots=True)
 class _Feed:
-    """One data product: its publishers, and its subscribers by filter text."""
+    """A data product: its publishers, and its subscribers by filter text."""
 
     directory_url: str
     publishers: list[Publisher]
     filtered: dict[bytes, _Filtered] = field(default_factory=dict)
 
 
-class Subscribing:
-    """The subscriptions of a node. Its public methods may be called from any thread."""
+class SubscriberRole:
+    """The subscriptions of a node. Public methods are thread-safe."""
 
     def __init__(
         self,
@@ -86,7 +79,7 @@ class Subscribing:
         self._report_stale = report_stale
         self._metrics = metrics
         self._feeds: dict[Key, _Feed] = {}
-        self._updates: dict[str, Receiver] = {}  # RegisteredPublishers, by its address
+        self._updates: dict[str, Receiver] = {}  # receivers of RegisteredPublishers, by address
 
     def subscribe(
         self,
@@ -98,24 +91,25 @@ class Subscribing:
         *,
         wants_cached: bool,
     ) -> None:
-        """Deliver `key`'s messages that begin with the filter; its list of publishers is updated by `directory_url`.
+        """Deliver messages of `key` whose filter text starts with `filter_text`.
 
-        The subscriber is held weakly: the node holds it as long as it is subscribed.
+        `directory_url`: where the Service Directory publishes updates of `publishers`. `wants_cached`: whether to
+        deliver cached messages. Only a weak reference to `subscriber` is held; the node keeps it alive.
         """
         ref = weakref.ref(subscriber)
         self._loop().call(lambda: self._add(key, filter_text.encode(), ref, publishers, directory_url, wants_cached))
 
     def unsubscribe(self, key: Key, filter_text: str, subscriber: Subscriber) -> None:
-        """Cancel a subscription; one that does not exist is ignored."""
+        """Cancel a subscription; unknown ones are ignored."""
         ref = weakref.ref(subscriber)
         self._loop().call(lambda: self._remove(key, filter_text.encode(), ref))
 
     def keys(self) -> list[Key]:
-        """Return the subscribed domains and data products."""
+        """Return the subscribed data products."""
         return list(self._feeds)
 
     def refresh(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
-        """Follow a Service Directory that has restarted: listen to its lists, starting with this one."""
+        """Switch to the updates of a restarted Service Directory, starting with its current `publishers`."""
         self._loop().call(lambda: self._follow(key, publishers, directory_url))
 
     def _follow(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
@@ -125,7 +119,7 @@ class Subscribing:
         self._updates[feed.directory_url].remove_topic(key.id.encode())
         self._follow_updates(directory_url, key.id)
         feed.directory_url = directory_url
-        if publishers:  # otherwise they have not registered again yet, and the connections to them still work
+        if publishers:  # if empty, they have not registered again yet, but the connections still work
             self._use(key, feed, publishers)
         for url in set(self._updates) - {f.directory_url for f in self._feeds.values()}:
             self._loop().unwatch(self._updates.pop(url))
@@ -153,7 +147,7 @@ class Subscribing:
             filtered = feed.filtered[topic] = _Filtered(Subscription(wants_cached=wants_cached))
             filtered.subscribers.append(ref)
             self._connect(key, topic, filtered, feed.publishers)
-        elif all(known is not ref for known in filtered.subscribers):  # weak references compare what they refer to
+        elif all(known is not ref for known in filtered.subscribers):  # `==` would compare the referents
             filtered.subscribers.append(ref)
             last = filtered.subscription.last_products()
             if wants_cached and last:
@@ -193,7 +187,7 @@ class Subscribing:
                 self._use(Key(domain, id), feed, publishers)
 
     def _connect(self, key: Key, topic: bytes, filtered: _Filtered, publishers: list[Publisher]) -> None:
-        """Connect and disconnect as the current list of publishers says."""
+        """Open and close connections according to the current list of publishers."""
         close, opened = filtered.subscription.update(choose_publishers(publishers, self._component_id, self._ip()))
         for publisher in close:
             self._loop().unwatch(filtered.receivers.pop(publisher.url))
@@ -206,11 +200,11 @@ class Subscribing:
     def _receive(self, key: Key, filtered: _Filtered, url: str) -> None:
         receiver = filtered.receivers[url]
         frames = receiver.receive()
-        for begin in range(0, len(frames), _PORTION):
+        for begin in range(0, len(frames), _BATCH):
             if filtered.receivers.get(url) is receiver:  # otherwise a callback or a stale message has closed it
-                self._hand_on(key, filtered, url, frames[begin : begin + _PORTION])
+                self._process(key, filtered, url, frames[begin : begin + _BATCH])
 
-    def _hand_on(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
+    def _process(self, key: Key, filtered: _Filtered, url: str, frames: list[bytes]) -> None:
         products, malformed, stale = filtered.subscription.accept(url, frames, now_us())
         for error in malformed:
             library_log.warning("dropped a message of %s from %s: %s", key.id, url, error)
@@ -224,7 +218,7 @@ class Subscribing:
 
     def _drop_stale(self, key: Key, filtered: _Filtered, url: str) -> None:
         publisher = filtered.subscription.drop(url)
-        library_log.critical("%s at %s no longer comes from %s", key.id, url, publisher.component_id)
+        library_log.critical("%s at %s is no longer published by %s", key.id, url, publisher.component_id)
         self._loop().unwatch(filtered.receivers.pop(url))
         self._report_stale(Unregistration(key.id, url, Kind.DATA, publisher.registration_time, key.domain))
 
@@ -234,9 +228,8 @@ class Subscribing:
             subscriber = ref()
             if subscriber is None:
                 continue
-            own = (
-                products if ref is subscribers[-1] else [copy_of(p) for p in products]
-            )  # so that nobody sees changes made by others
+            # Each subscriber gets its own copy; the last one gets the originals.
+            own = products if ref is subscribers[-1] else [copy_of(p) for p in products]
             try:
                 subscriber.subscriptionFilled(wrapped(own))
             except Exception:

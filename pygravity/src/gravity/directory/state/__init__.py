@@ -1,1 +1,1 @@
-"""The Service Directory's knowledge, without sockets, threads or clocks."""
+"""The Service Directory's state as pure logic, without sockets, threads or clocks."""

@@ -1,6 +1,6 @@
-"""Tracks which other domains' Service Directories broadcast. The time is an argument.
+"""Tracks the Service Directories of other domains by their broadcasts.
 
-A domain has appeared after its third broadcast, and vanished once as many are missing.
+A domain appears with its third broadcast and vanishes after three missed ones.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from ...protocol.wire import Broadcast
+from ...protocol.directory_messages import Broadcast
 
 CONFIDENCE = 3  # broadcasts
 EVERY_DOMAIN = "*"
@@ -18,13 +18,13 @@ EVERY_DOMAIN = "*"
 class _Neighbour:
     broadcast: Broadcast
     confidence: int
-    due: float  # when the next broadcast is missed
+    due: float  # when the next broadcast counts as missed
     there: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Appeared:
-    """A domain's directory has appeared, or has restarted."""
+    """A domain's directory has started or restarted."""
 
     domain: str
     url: str
@@ -32,31 +32,33 @@ class Appeared:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """A domain's directory no longer broadcasts."""
+    """A domain's directory has stopped broadcasting."""
 
     domain: str
 
 
 class Neighbours:
-    """The wanted domains that broadcast."""
+    """The wanted domains whose broadcasts are received."""
 
     def __init__(self, own_domain: str, wanted: Collection[str]) -> None:
-        """`wanted`: names of domains; "*" stands for all."""
+        """`wanted`: names of domains, or "*" for all."""
         self._own_domain = own_domain
         self._wanted = wanted
         self._heard: dict[str, _Neighbour] = {}
 
     @property
     def domains(self) -> list[str]:
-        """The domains that have appeared, by name."""
+        """The domains that have appeared, sorted by name."""
         return sorted(name for name, neighbour in self._heard.items() if neighbour.there)
 
     def hear(self, broadcast: Broadcast, now: float) -> Appeared | None:
-        """Process a broadcast; return the change it causes. `now`: seconds of a monotonic clock."""
+        """Process a broadcast; return Appeared if it makes its domain appear. `now`: seconds of a monotonic clock."""
         name = broadcast.domain
         if name == self._own_domain or not (name in self._wanted or EVERY_DOMAIN in self._wanted):
             return None
-        due = now + 1.5 * max(1, broadcast.rate)  # half an interval of grace: broadcasts have no exact clock
+        due = now + 1.5 * max(
+            1, broadcast.rate
+        )  # half an interval of grace, since broadcasts are not exactly periodic
         known = self._heard.get(name)
         if known is None:
             known = self._heard[name] = _Neighbour(broadcast, 0, due)

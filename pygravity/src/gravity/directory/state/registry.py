@@ -1,7 +1,4 @@
-"""The state of a Service Directory: who offers what.
-
-Each change returns the announcements that it calls for; `gravity.directory.server` publishes them.
-"""
+"""The registrations of a Service Directory. Each change returns the announcements for the server to publish."""
 
 from __future__ import annotations
 
@@ -10,15 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from ...protocol.wire import (
-    REGISTERED_PUBLISHERS,
-    DirectoryCode,
-    Kind,
-    Publisher,
-    Registration,
-    Service,
-    Unregistration,
-)
+from ...protocol.directory_messages import DirectoryCode, Kind, Publisher, Registration, Service, Unregistration
+from ...protocol.names import REGISTERED_PUBLISHERS
 from ...ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
 MICROSECONDS = 1_000_000
@@ -26,7 +16,7 @@ MICROSECONDS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class PublishersChanged:
-    """The list of a data product's publishers has changed: to be announced to its subscribers."""
+    """A data product's publishers changed; subscribers must be informed."""
 
     domain: str
     id: str
@@ -34,7 +24,7 @@ class PublishersChanged:
 
 @dataclass(frozen=True, slots=True)
 class MapChanged:
-    """An offer of the directory's own domain has come or gone: to be announced to tools and other directories."""
+    """A registration in the directory's own domain was added or removed; tools and other directories are informed."""
 
     change: ProductChange
 
@@ -44,7 +34,7 @@ Announcement = PublishersChanged | MapChanged
 
 @dataclass(frozen=True, slots=True)
 class _Offer:
-    """One registration; `timestamp` in microseconds since the epoch."""
+    """A registered publisher or provider; `timestamp` in microseconds since the epoch."""
 
     url: str
     component_id: str
@@ -57,8 +47,8 @@ class _Offer:
         return self.timestamp // MICROSECONDS
 
 
-class Directory:
-    """The publishers of data products and the providers of services, by domain."""
+class Registry:
+    """The publishers of data products and providers of services, by domain."""
 
     def __init__(self, domain: str = "") -> None:
         self.domain = domain
@@ -67,19 +57,19 @@ class Directory:
         self._newest: dict[str, int] = {}  # url → timestamp of its newest offer
 
     def publishers(self, id: str, domain: str | None = None) -> list[Publisher]:
-        """Return a data product's publishers in the order of their registration."""
+        """Return a data product's publishers in the order of registration; `domain` defaults to the directory's."""
         offers = self._products.get(domain or self.domain, {}).get(id, {})
         return [
             Publisher(o.url, o.component_id, o.registration_time, o.is_relay, o.ip_address) for o in offers.values()
         ]
 
     def service(self, id: str, domain: str | None = None) -> Service | None:
-        """Return where a service is provided, None if it is not."""
+        """Return a service's address, or None if it has no provider; `domain` defaults to the directory's."""
         offer = self._services.get(domain or self.domain, {}).get(id)
         return Service(offer.url, offer.registration_time) if offer else None
 
     def register(self, r: Registration) -> list[Announcement]:
-        """Add an offer. One without a timestamp, or older than another on its url, changes nothing."""
+        """Add a registration; ignore it if it has no timestamp or is older than another one at its url."""
         domain = r.domain if r.domain is not None else self.domain
         if r.timestamp is None or r.timestamp < self._newest.get(r.url, 0):
             return []
@@ -92,7 +82,7 @@ class Directory:
         else:
             offers = self._products[domain][r.id]
             known = offers.get(r.url)
-            offers[r.url] = offer  # in place, so that the order stays that of the first registration
+            offers[r.url] = offer  # in place, to keep the order of first registration
             if known is None or known.registration_time != offer.registration_time:
                 announcements.append(PublishersChanged(domain, r.id))
                 announcements += self._purge(r)
@@ -101,14 +91,14 @@ class Directory:
         return announcements
 
     def unregister(self, u: Unregistration) -> tuple[DirectoryCode, list[Announcement]]:
-        """Remove an offer; NOT_REGISTERED if it is not the registration that the request means."""
+        """Remove a registration; return NOT_REGISTERED if url or registration time do not match."""
         domain = u.domain if u.domain is not None else self.domain
         if u.kind is Kind.SERVICE:
             offers, key = self._services.get(domain, {}), u.id
         else:
             offers, key = self._products.get(domain, {}).get(u.id, {}), u.url
         offer = offers.get(key)
-        if not self._is_meant(offer, u):
+        if not self._matches(offer, u):
             return DirectoryCode.NOT_REGISTERED, []
         del offers[key]
         self._forget(offer)
@@ -120,7 +110,7 @@ class Directory:
         return DirectoryCode.SUCCESS, announcements
 
     def map(self, change: ProductChange | None = None, domain: str | None = None) -> ServiceDirectoryMapPB:
-        """Return all offers as one message: of one domain, or of all of them."""
+        """Return the registrations of one domain, or of all of them, as one message that reports `change`."""
         domains = sorted({*self._products, *self._services}) if domain is None else [domain]
         message = ServiceDirectoryMapPB(domain=self.domain, change=change)
         for name in domains:
@@ -131,10 +121,10 @@ class Directory:
                     message.data_provider.append(_locations(id, name, list(offers.values())))
         return message
 
-    def learn(self, domain: str, message: ServiceDirectoryMapPB) -> list[Announcement]:
-        """Replace the offers of another domain by those in its directory's `message`.
+    def replace_domain(self, domain: str, message: ServiceDirectoryMapPB) -> list[Announcement]:
+        """Replace the registrations of another domain by those in its directory's `message`.
 
-        The reference forgets some of its timestamps and sends 0; for those, the known ones are kept.
+        Gravity's directory loses some timestamps and sends 0; those registrations are left unchanged.
         """
         offered: dict[tuple[Kind, str, str], Registration] = {}
         for kind, locations in ((Kind.DATA, message.data_provider), (Kind.SERVICE, message.service_provider)):
@@ -151,9 +141,9 @@ class Directory:
             announcements += self.register(registration)
         return announcements
 
-    def forget(self, domain: str) -> list[Announcement]:
-        """Remove all offers of another domain."""
-        return self.learn(domain, ServiceDirectoryMapPB())
+    def remove_domain(self, domain: str) -> list[Announcement]:
+        """Remove all registrations of another domain."""
+        return self.replace_domain(domain, ServiceDirectoryMapPB())
 
     def _offers(self, domain: str) -> Iterator[tuple[tuple[Kind, str, str], _Offer]]:
         for id, offers in self._products.get(domain, {}).items():
@@ -163,7 +153,7 @@ class Directory:
             yield (Kind.SERVICE, id, offer.url), offer
 
     def _purge(self, r: Registration) -> list[Announcement]:
-        """Remove other data products of the own domain with the same url: its port has a new owner."""
+        """Remove other data products of the own domain at the same url, since its port has a new owner."""
         announcements: list[Announcement] = []
         for id, offers in self._products[self.domain].items():
             if (r.kind, r.id) != (Kind.DATA, id) and r.url in offers:
@@ -172,11 +162,11 @@ class Directory:
                 announcements.append(self._change(Kind.DATA, ProductChange.REMOVE, id, gone))
         return announcements
 
-    def _is_meant(self, offer: _Offer | None, u: Unregistration) -> TypeGuard[_Offer]:
+    def _matches(self, offer: _Offer | None, u: Unregistration) -> TypeGuard[_Offer]:
         if offer is None or offer.url != u.url:
             return False
         if u.kind is Kind.SERVICE and u.registration_time is None:
-            return True  # the reference's nodes never send a service's time
+            return True  # Gravity's nodes never send a service's time
         return offer.registration_time == (u.registration_time or 0)
 
     def _forget(self, offer: _Offer) -> None:

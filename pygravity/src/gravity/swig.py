@@ -1,4 +1,4 @@
-"""SWIG's object ownership, `thisown` and `__disown__`, which programs may use on callback objects."""
+"""SWIG's `thisown` and `__disown__`, which programs may use to keep API objects alive."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Self
 _kept: dict[int, object] = {}
 
 
-class Owned:
-    """An object that the program owns, or, once disowned, that lives to the end of the program."""
+class SwigObject:
+    """An object that its program owns; once disowned, it lives until the program ends."""
 
     @property
     def thisown(self) -> bool:
-        """Whether the program has to keep this object alive."""
+        """Whether the program must keep this object alive."""
         return id(self) not in _kept
 
     @thisown.setter
@@ -23,6 +23,6 @@ class Owned:
             _kept[id(self)] = self
 
     def __disown__(self) -> Self:
-        """Keep this object alive to the end of the program; return it, for use as an argument."""
+        """Keep this object alive until the program ends; return it, so that it can be passed on."""
         self.thisown = False
         return self

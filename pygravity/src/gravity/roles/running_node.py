@@ -1,7 +1,7 @@
-"""The running part of a node: its roles with their threads and sockets, from joining to closing.
+"""A running node: its roles and their threads and sockets, from start to end.
 
-A core does not know its node, so that a forgotten node can be garbage-collected. That closes its sockets but, as in
-the reference, does not withdraw its registrations; the end of the program and `GravityNode.close` do.
+A RunningNode holds no reference to its GravityNode, so that an unused one can be collected. As in Gravity, collection
+closes sockets but does not unregister anything; `GravityNode.close` and the end of the program do.
 """
 
 from __future__ import annotations
@@ -16,59 +16,40 @@ from dataclasses import replace
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Options, Transport, TransportError
 from ..log import library_log
-from ..protocol import codes, wire
+from ..protocol import codes
 from ..protocol.codes import TCP
 from ..protocol.config import Parameters
+from ..protocol.envelope import MalformedFrame, checked_text, fill, parse
+from ..protocol.names import HEARTBEAT_SUFFIX, REGISTERED_PUBLISHERS
 from ..protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
-from ..protocol.wire import REGISTERED_PUBLISHERS, MalformedFrame
 from .diagnostics import Diagnostics
 from .directory_client import DirectoryClient, NoDirectory
 from .discovery import Discovery
 from .heartbeats import HeartbeatListeners, HeartbeatSender, Listener
 from .metrics import Metrics
-from .provider import Serving
-from .publisher import Publishing
-from .registrar import Registering
-from .requestor import Requesting
-from .subscriber import Key, Subscriber, Subscribing
+from .provider import ProviderRole
+from .publisher import PublisherRole
+from .registrar import Registrar
+from .requestor import RequestorRole
+from .subscriber import Key, Subscriber, SubscriberRole
 
 CONFIG_SERVICE, CONFIG_TIMEOUT = "ConfigService", 4.0
-DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # to look up the directory's own data product
+DIRECTORY_TRIES, DIRECTORY_PAUSE = 5, 0.5  # for looking up the directory's own data product; seconds
 
 
-def socket_options(parameters: Parameters) -> Options:
-    """Return the socket options of a configuration; negative queue lengths are ignored with a warning."""
-
-    def length(key: str, default: int) -> int:
-        value = parameters.integer(key, default)
-        if value < 0:
-            library_log.warning("ignored %s = %d, which is negative", key, value)
-        return value if value >= 0 else default
-
-    keep_alive = ("TcpKeepAliveTime", 7200), ("TcpKeepAliveProbes", 9), ("TcpKeepAliveIntvl", 75)
-    idle, probes, interval = (parameters.integer(key, default) for key, default in keep_alive)
-    return Options(
-        publish_hwm=length("PublishHWM", 1000),
-        subscribe_hwm=length("SubscribeHWM", 1000),
-        min_port=parameters.integer("MinPort", 24000),
-        max_port=parameters.integer("MaxPort", 24999),
-        keep_alive=(idle, probes, interval) if parameters.yes("TcpKeepAliveEnabled") else None,
-    )
-
-
-class Core:
-    """The running part of a node. Its methods may be called from any thread and return `codes`."""
+class RunningNode:
+    """The running part of a node. Methods are thread-safe; those that return an int return `codes`."""
 
     def __init__(self, component_id: str, parameters: Parameters) -> None:
-        """Raises ValueError if ServiceDirectoryURL is not an address, TransportError if its host is unknown."""
+        """Raises ValueError if ServiceDirectoryURL is malformed, TransportError if its host is unknown."""
         self.component_id = component_id
         self.parameters = parameters
         self.domain = ""
-        self._transport = Transport(socket_options(parameters))
+        self._transport = Transport(Options.from_parameters(parameters))
         self._loops: dict[str, Loop] = {}
         self._loops_lock = threading.Lock()
         self._heart_lock = threading.Lock()
-        self._ended = False  # no loop runs
+        self._ended = False  # no loop may run
         self._joined = False
         self._heartbeat: HeartbeatSender | None = None
 
@@ -84,8 +65,8 @@ class Core:
             self._transport.close()
             raise
         self.metrics = Metrics() if parameters.yes("GravityMetricsEnabled") else None
-        self.publishing = Publishing(lambda: self._loop("publications"), self.metrics)
-        self.subscribing = Subscribing(
+        self.publisher_role = PublisherRole(lambda: self._loop("publications"), self.metrics)
+        self.subscriber_role = SubscriberRole(
             self._transport,
             lambda: self._loop("subscriptions"),
             component_id,
@@ -93,23 +74,23 @@ class Core:
             self.directory.report_stale,
             self.metrics,
         )
-        self.registering = Registering(
+        self.registrar = Registrar(
             component_id,
             lambda: self.domain,
             self._transport,
             self.directory,
-            self.publishing,
-            Serving(lambda: self._loop("services")),
+            self.publisher_role,
+            ProviderRole(lambda: self._loop("services")),
         )
-        self.requesting = Requesting(self._transport, lambda: self._loop("requests"), self.directory)
-        self.diagnostics = Diagnostics(component_id, parameters, self.directory, self.registering, self.publishing)
+        self.requestor_role = RequestorRole(self._transport, lambda: self._loop("requests"), self.directory)
+        self.diagnostics = Diagnostics(component_id, parameters, self.directory, self.registrar, self.publisher_role)
         self._heartbeat_listeners = HeartbeatListeners(lambda: self._loop("heartbeats"))
         _running.add(self)
 
     # ---- joining -----------------------------------------------------------------------------------------
 
     def join(self) -> int:
-        """Find the Service Directory; the first time, start everything that the configuration asks for."""
+        """Connect to the Service Directory; the first time, also start what is configured."""
         if self._discovery and not self._discovery.found(
             self.parameters.integer("ServiceDirectoryBroadcastTimeout", 10)
         ):
@@ -135,42 +116,42 @@ class Core:
             self.start_heartbeat(round(seconds * 1e6))
 
     def _ask_config_server(self) -> None:
-        """Add the ConfigServer's parameters for this component that are not set here."""
+        """Add the ConfigServer's parameters for this component that are not set locally."""
         product = GravityDataProductPB(dataProductID="ConfigRequestPB", componentID=self.component_id)
         product.domain = self.domain
-        wire.fill(product, ConfigRequestPB(componentID=self.component_id))
-        response = self.requesting.ask(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
+        fill(product, ConfigRequestPB(componentID=self.component_id))
+        response = self.requestor_role.request(CONFIG_SERVICE, self.domain, product, CONFIG_TIMEOUT)
         if response is None:
             return
         try:
-            message = wire.checked_text(wire.parse(ConfigeResponsePB, response.data))
+            message = checked_text(parse(ConfigeResponsePB, response.data))
         except MalformedFrame as error:
-            library_log.warning("no configuration from the ConfigServer: %s", error)
+            library_log.warning("cannot use the ConfigServer's response: %s", error)
             return
         self.parameters.add_missing(dict(zip(message.key, message.value, strict=False)))
-        own, ports = self._transport.options, socket_options(self.parameters)
+        own, ports = self._transport.options, Options.from_parameters(self.parameters)
         self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
-        """Follow a Service Directory that has restarted: register everything again and look everything up again.
+        """Switch to a restarted Service Directory: repeat all registrations and lookups.
 
         Runs in the discovery thread.
         """
         self.directory.move(url)
         if not self._joined:
             return
-        self.registering.offer_again()
-        known = self.subscribing.keys
+        self.registrar.register_again()
+        known = self.subscriber_role.keys
         for key in known():
             with contextlib.suppress(NoDirectory):
                 publishers = self.directory.publishers(key.id, key.domain)
                 if updates_url := self.updates_url():
-                    self.subscribing.refresh(key, publishers, updates_url)
+                    self.subscriber_role.refresh(key, publishers, updates_url)
 
     # ---- subscriptions -----------------------------------------------------------------------------------
 
     def subscribe(self, key: Key, filter_text: str, subscriber: Subscriber, *, wants_cached: bool) -> int:
-        """Deliver a data product to a subscriber, which is held weakly."""
+        """Deliver a data product to a subscriber, holding only a weak reference to it."""
         try:
             publishers = self.directory.publishers(key.id, key.domain)
             updates_url = self.updates_url()
@@ -179,11 +160,13 @@ class Core:
             return codes.NO_SERVICE_DIRECTORY
         if updates_url is None:
             return codes.NO_SERVICE_DIRECTORY
-        self.subscribing.subscribe(key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached)
+        self.subscriber_role.subscribe(
+            key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached
+        )
         return codes.SUCCESS
 
     def updates_url(self) -> str | None:
-        """Return where the directory publishes its lists, None if it does not yet, just after its start."""
+        """Return the address of the directory's RegisteredPublishers, or None; it appears shortly after the start."""
         for attempt in range(DIRECTORY_TRIES):
             if attempt:
                 time.sleep(DIRECTORY_PAUSE)
@@ -193,7 +176,7 @@ class Core:
 
     @property
     def wants_cached(self) -> bool:
-        """Whether new subscriptions start with publishers' last messages by default."""
+        """Whether subscriptions start with publishers' last messages by default."""
         return self.parameters.yes("ReceiveLastSentDataproduct", True)
 
     # ---- heartbeats --------------------------------------------------------------------------------------
@@ -203,9 +186,9 @@ class Core:
         with self._heart_lock:
             if self._heartbeat or interval < 0:
                 return codes.FAILURE
-            id = self.component_id + wire.HEARTBEAT_SUFFIX
-            self.registering.register(id, TCP, cache=False, anonymous=True)
-            self._heartbeat = HeartbeatSender(self._loop("publications"), self.publishing, id, interval)
+            id = self.component_id + HEARTBEAT_SUFFIX
+            self.registrar.register(id, TCP, cache=False, anonymous=True)
+            self._heartbeat = HeartbeatSender(self._loop("publications"), self.publisher_role, id, interval)
             return codes.SUCCESS
 
     def stop_heartbeat(self) -> int:
@@ -214,38 +197,38 @@ class Core:
             heartbeat, self._heartbeat = self._heartbeat, None
             if heartbeat:
                 heartbeat.stop()
-                self.registering.unregister(heartbeat.product_id)
+                self.registrar.unregister(heartbeat.product_id)
             return codes.SUCCESS
 
     def listen(self, component_id: str, domain: str, interval: int, listener: Listener) -> int:
         """Report another component's heartbeats to `listener` every `interval` microseconds."""
         self.stop_listening(component_id)
         subscriber = self._heartbeat_listeners.add(component_id, domain, interval, listener)
-        key = Key(domain, component_id + wire.HEARTBEAT_SUFFIX)
+        key = Key(domain, component_id + HEARTBEAT_SUFFIX)
         return self.subscribe(key, "", subscriber, wants_cached=self.wants_cached)
 
     def stop_listening(self, component_id: str) -> int:
         """Stop reporting a component's heartbeats."""
         if subscriber := self._heartbeat_listeners.remove(component_id):
-            key = Key(subscriber.domain, component_id + wire.HEARTBEAT_SUFFIX)
-            self.subscribing.unsubscribe(key, "", subscriber)
+            key = Key(subscriber.domain, component_id + HEARTBEAT_SUFFIX)
+            self.subscriber_role.unsubscribe(key, "", subscriber)
         return codes.SUCCESS
 
     # ---- the end -------------------------------------------------------------------------------------------
 
-    def close(self, *, withdraw: bool = False) -> None:
-        """Stop the threads and close the sockets; with `withdraw`, withdraw the registrations first.
+    def close(self, *, unregister: bool = False) -> None:
+        """Stop the threads and close the sockets; with `unregister`, unregister everything first.
 
-        Calls in other threads end soon, with an error's code.
+        Calls in other threads return an error code soon.
         """
-        if not self.registering.close():
+        if not self.registrar.close():
             return
         _running.discard(self)
-        if withdraw and self._joined:
-            self.registering.withdraw_all()
-        self._transport.end_requests()  # one in a callback would hold up its loop
+        if unregister and self._joined:
+            self.registrar.unregister_all()
+        self._transport.end_requests()  # one in a callback would block its loop
         self._end()
-        self.publishing.close()
+        self.publisher_role.close()
         self._transport.close()
 
     def _end(self) -> None:
@@ -259,16 +242,16 @@ class Core:
         with self._loops_lock:
             if role not in self._loops:
                 self._loops[role] = Loop(f"gravity-{role}")
-                if self._ended:  # a call in another thread has come too late to be carried out
+                if self._ended:  # a call in another thread came too late; do not run its functions
                     self._loops[role].stop()
             return self._loops[role]
 
 
-_running: weakref.WeakSet[Core] = weakref.WeakSet()
+_running: weakref.WeakSet[RunningNode] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_all() -> None:
     for core in list(_running):
-        with contextlib.suppress(Exception):  # at the end of the program nobody is left to report to
-            core.close(withdraw=True)
+        with contextlib.suppress(Exception):  # errors at exit cannot be handled
+            core.close(unregister=True)

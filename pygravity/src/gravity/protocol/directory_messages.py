@@ -1,21 +1,18 @@
-"""Frames ⇄ plain values: encodes and decodes all that Gravity puts into a ZeroMQ frame.
+"""Messages between nodes and Service Directories ⇄ plain values.
 
-Whatever bytes come in, a decoder either returns a value or raises `MalformedFrame`, never anything else. The .proto
-files have the field numbers and message types; each function says which message travels in which envelope.
+Field numbers and message types are those of the .proto files. Every decoder raises MalformedFrame if its argument is
+not a valid message of the expected type.
 """
 
 from __future__ import annotations
 
-import functools
-import operator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TypeVar
 
-from google.protobuf.descriptor import Descriptor
-from google.protobuf.message import DecodeError, EncodeError, Message
+from google.protobuf.message import Message
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
+from .envelope import MalformedFrame, checked_text, decode_data_product, encode, fill, parse
 from .ServiceDirectoryPB_pb2 import (
     ComponentDataLookupResponsePB,
     ComponentLookupRequestPB,
@@ -27,34 +24,15 @@ from .ServiceDirectoryPB_pb2 import (
     ServiceDirectoryUnregistrationPB,
 )
 
-# Data products that the Service Directory itself publishes, and its service.
-REGISTERED_PUBLISHERS = "RegisteredPublishers"
-DOMAIN_DETAILS = "ServiceDirectory_DomainDetails"
-DOMAIN_UPDATE = "ServiceDirectory_DomainUpdate"
-DIRECTORY_SERVICE = "DirectoryService"
-# Data products that nodes register by themselves.
-LOG_PRODUCT = "GRAVITY_LOGGER"
-METRICS_PRODUCT = "GravityMetricsData"
-SETTINGS_PRODUCT = "GRAVITY_SETTINGS"
-HEARTBEAT_SUFFIX = "_GravityHeartbeat"
-
-PROTOBUF_PROTOCOL = "protobuf2"  # Gravity's name for "data is a protobuf message"
-
 _GET_DOMAIN = "GetDomain"
 _LOOKUP = "ComponentLookupRequest"
 _REGISTRATION = "RegistrationRequest"
 _UNREGISTRATION = "UnregistrationRequest"
-_REPLY = "DataProductRegistrationResponse"  # of a Service Directory, to any request
-
-M = TypeVar("M", bound=Message)
-
-
-class MalformedFrame(ValueError):
-    """A frame does not hold a valid message of the expected type."""
+_REPLY = "DataProductRegistrationResponse"  # of every reply, whatever the request
 
 
 class Kind(IntEnum):
-    """Whether a registration is for a data product or a service."""
+    """The kind of thing that is registered."""
 
     DATA = 0
     SERVICE = 1
@@ -71,18 +49,18 @@ class DirectoryCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """One publisher of a data product; `registration_time` in seconds since the epoch."""
+    """A publisher of a data product; `registration_time` in seconds since the epoch."""
 
     url: str
     component_id: str = ""
     registration_time: int = 0
-    is_relay: bool | None = False  # None if its registration does not say
+    is_relay: bool | None = False  # None if not given in its registration
     ip_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The address of a service; `url` is empty if nobody provides it."""
+    """The address of a service, or an empty `url` if it has no provider."""
 
     url: str
     registration_time: int = 0
@@ -90,12 +68,12 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class GetDomain:
-    """A request for the Service Directory's domain."""
+    """Asks for the Service Directory's domain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """A request for the publishers of a data product or the address of a service; by default in the own domain."""
+    """Asks for the publishers of a data product or the provider of a service; no domain means the directory's."""
 
     id: str
     kind: Kind
@@ -104,7 +82,7 @@ class Lookup:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """An offer of a data product or service; `timestamp` (µs since the epoch) is the registration's identity."""
+    """Registers a data product or service; `timestamp`: its identity, in microseconds since the epoch."""
 
     id: str
     url: str
@@ -118,7 +96,7 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Unregistration:
-    """A withdrawal of an offer, or a report of a stale one; `registration_time` in seconds since the epoch."""
+    """Removes a registration, or reports it as stale; `registration_time` in seconds since the epoch."""
 
     id: str
     url: str
@@ -129,14 +107,14 @@ class Unregistration:
 
 @dataclass(frozen=True, slots=True)
 class UnknownRequest:
-    """A well-formed request that no Service Directory knows."""
+    """A well-formed request of unknown type."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A Service Directory's announcement of its address; `rate` in seconds, `started` in seconds since the epoch."""
+    """Announces a Service Directory; `rate`: seconds between broadcasts, `started`: seconds since the epoch."""
 
     domain: str
     url: str
@@ -145,62 +123,6 @@ class Broadcast:
 
 
 Request = GetDomain | Lookup | Registration | Unregistration | UnknownRequest
-
-
-def parse(message_type: type[M], data: bytes) -> M:
-    """Return `data` as a complete message of `message_type`; raise MalformedFrame if it is not one."""
-    message = message_type()
-    try:
-        message.ParseFromString(data)
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise MalformedFrame(f"no {message_type.DESCRIPTOR.full_name}: {error}") from None
-    if not message.IsInitialized():
-        raise MalformedFrame(f"an incomplete {message_type.DESCRIPTOR.full_name}")
-    return message
-
-
-_texts_of_data_product = operator.attrgetter(
-    *(f.name for f in GravityDataProductPB.DESCRIPTOR.fields if f.type == f.TYPE_STRING)
-)
-
-
-def decode_data_product(frame: bytes) -> GravityDataProductPB:
-    """Return the GravityDataProductPB in `frame`; raise MalformedFrame if it is not one.
-
-    The same as `checked_text(parse(GravityDataProductPB, frame))` in a fifth of the time: this runs once a message.
-    """
-    try:
-        product = GravityDataProductPB.FromString(frame)  # it has no required fields, hence is always complete
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise MalformedFrame(f"not a {GravityDataProductPB.DESCRIPTOR.full_name}: {error}") from None
-    try:
-        "".join(_texts_of_data_product(product))
-    except TypeError:  # among them are bytes
-        checked_text(product)
-    return product
-
-
-def copy_of(product: GravityDataProductPB) -> GravityDataProductPB:
-    """Return a copy that shares nothing with `product`."""
-    copy = GravityDataProductPB()
-    copy.CopyFrom(product)
-    return copy
-
-
-def encode(message: Message) -> bytes:
-    """Return the bytes of `message`, its fields in ascending order as the reference writes them."""
-    try:
-        return message.SerializeToString()
-    except EncodeError as error:
-        raise ValueError(f"cannot encode {message.DESCRIPTOR.full_name}: {error}") from None
-
-
-def fill(product: GravityDataProductPB, message: Message) -> GravityDataProductPB:
-    """Make `message` the payload of `product`, which says so in `protocol` and `type_name`."""
-    product.data = encode(message)
-    product.protocol = PROTOBUF_PROTOCOL
-    product.type_name = message.DESCRIPTOR.full_name
-    return product
 
 
 # ---- node → Service Directory -------------------------------------------------------------------------
@@ -223,7 +145,7 @@ def encode_request(request: Request) -> bytes:
 
 
 def decode_request(frame: bytes) -> Request:
-    """Return the request in `frame`; raise MalformedFrame if there is none."""
+    """Return the request in `frame`."""
     product = decode_data_product(frame)
     name, data = product.dataProductID, product.data
     if name == _GET_DOMAIN:
@@ -270,17 +192,17 @@ def _unregistration_pb(u: Unregistration) -> Message:
 
 
 def encode_domain_reply(domain: str) -> bytes:
-    """Return the reply to GetDomain: the bare text, present even when it is empty."""
+    """Return the reply to GetDomain: the bare text, present even if empty."""
     return encode(GravityDataProductPB(dataProductID=_REPLY, data=domain.encode()))
 
 
 def encode_publishers_reply(id: str, domain: str, publishers: list[Publisher]) -> bytes:
-    """Return the reply to a Lookup of a data product; nobody publishing it is an empty list."""
+    """Return the reply to a Lookup of a data product; `publishers` may be empty."""
     return encode(fill(GravityDataProductPB(dataProductID=_REPLY), publishers_pb(id, domain, publishers)))
 
 
 def encode_service_reply(id: str, domain: str, service: Service | None) -> bytes:
-    """Return the reply to a Lookup of a service; None if nobody provides it."""
+    """Return the reply to a Lookup of a service; `service` is None if it has no provider."""
     message = ComponentServiceLookupResponsePB(
         lookupID=id,
         url=service.url if service else "",
@@ -297,7 +219,7 @@ def encode_code_reply(id: str, code: DirectoryCode) -> bytes:
 
 
 def encode_empty_reply() -> bytes:
-    """Return the reply to a request that the Service Directory does not know."""
+    """Return the reply to an unknown or malformed request."""
     return encode(GravityDataProductPB(dataProductID=_REPLY))
 
 
@@ -315,7 +237,7 @@ def decode_publishers_reply(frame: bytes) -> list[Publisher]:
 
 
 def decode_service_reply(frame: bytes) -> Service:
-    """Return where a service is, from a reply to a Lookup of it."""
+    """Return the address in a reply to a Lookup of a service."""
     reply = checked_text(parse(ComponentServiceLookupResponsePB, decode_data_product(frame).data))
     return Service(reply.url, reply.registration_time)
 
@@ -325,11 +247,11 @@ def decode_code_reply(frame: bytes) -> DirectoryCode:
     return DirectoryCode(parse(ServiceDirectoryResponsePB, decode_data_product(frame).data).returnCode)
 
 
-# ---- the list of publishers: a reply's payload, and that of the RegisteredPublishers updates -----------
+# ---- the list of publishers: in lookup replies and RegisteredPublishers updates ------------------------
 
 
 def publishers_pb(id: str, domain: str, publishers: list[Publisher]) -> ComponentDataLookupResponsePB:
-    """Return the message that lists who publishes a data product."""
+    """Return the message that lists the publishers of a data product."""
     return ComponentDataLookupResponsePB(
         lookupID=id, domain_id=domain, publishers=[_publisher_pb(p) for p in publishers]
     )
@@ -348,7 +270,7 @@ def _publisher_pb(p: Publisher) -> PublisherInfoPB:
 
 
 def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
-    """Return data product, domain and publishers from an update's or a lookup reply's payload."""
+    """Return the data product, domain and publishers in the payload of an update or lookup reply."""
     message = checked_text(parse(ComponentDataLookupResponsePB, data))
     publishers = []
     for p in message.publishers:
@@ -370,24 +292,10 @@ def encode_broadcast(broadcast: Broadcast) -> bytes:
 
 
 def decode_broadcast(datagram: bytes) -> Broadcast:
-    """Return the broadcast in a datagram; raise MalformedFrame if there is none."""
+    """Return the broadcast in a datagram."""
     b = checked_text(parse(ServiceDirectoryBroadcastPB, datagram))
     return Broadcast(b.domain, b.url, b.starttime, b.rate)
 
 
 def _given(message: Message, field: str):  # type: ignore[no-untyped-def]  # any scalar
     return getattr(message, field) if message.HasField(field) else None
-
-
-def checked_text(message: M) -> M:
-    """Return `message` after a look at its strings: proto2 lets any bytes through, and then gives them as bytes."""
-    for name in _text_fields(message.DESCRIPTOR):
-        value = getattr(message, name)
-        if isinstance(value, bytes) or (not isinstance(value, str) and any(isinstance(v, bytes) for v in value)):
-            raise MalformedFrame(f"{message.DESCRIPTOR.full_name}: {name} is not UTF-8 text")
-    return message
-
-
-@functools.cache
-def _text_fields(descriptor: Descriptor) -> tuple[str, ...]:
-    return tuple(field.name for field in descriptor.fields if field.type == field.TYPE_STRING)
