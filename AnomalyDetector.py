@@ -89,7 +89,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
     with importing_tensorflow():
         from anomaly import detector, model_files, report
     model, metadata = model_files.load_model(model_file)
-    watch = detector.Detector(model, metadata, stride, margin, after)
+    watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
     _, n_steps, n_streams = model.input_shape
     streams = reader.expect(metadata.get("streams"), n_streams, model_file)
 
@@ -97,7 +97,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
     print(report.opening(watch.threshold, model_file))
     for windows in cut(reader.samples(streams), n_steps, stride):
         found = watch.examine(windows)
-        print("\n".join(report.lines(found, streams)))  # one write: each costs more than its line
+        print("\n".join(report.lines(found, streams)))  # one write per batch: writing costs more than formatting
         for finding in found:
             publish(node, scores, report.message(finding, streams, watch.threshold))
 

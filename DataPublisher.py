@@ -38,7 +38,8 @@ def main(options: argparse.Namespace) -> None:
     for timestamp, values in source.samples:
         for stream, value in values.items():
             publish(node, channel, points.message(stream, timestamp, value))
-        count += bool(values)
+        if values:  # a row may have no usable value
+            count += 1
     publish(node, channel, points.end_message(source.streams))
     log.info("the data ended: %d samples published", count)
     time.sleep(LAST_MESSAGES_TIME)  # without unregistering: a slow subscriber would drop what it has not read yet

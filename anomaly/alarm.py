@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from anomaly.linear import Components
+from anomaly.principal_components import Components
 
 SMOOTHING = 0.1  # weight of a sample in the smoothed score
 RELEASE = 0.8  # of the threshold: below it an alarm ends

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import ArrayLike, NDArray
 
-from anomaly.linear import Components
+from anomaly.principal_components import Components
 from anomaly.training import fused, train
 
 UNITS = 16  # of the LSTM on either side

@@ -14,7 +14,7 @@ def opening(threshold: float | None, model_file: str) -> str:
     """Return the line that precedes all others: the threshold of the alarm, or why there is no alarm."""
     if threshold is None:
         return f"no alarms: {model_file} holds no error statistics of normal windows; train a model with ./train.sh"
-    return f"an alarm starts when the score exceeds {threshold:.2f}; in training it was about 1"
+    return f"an alarm starts when the score exceeds {threshold:.2f}; the average in training was about 1"
 
 
 def lines(found: Iterable[Finding], streams: Sequence[str]) -> Iterator[str]:

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from anomaly.alarm import Normal, learn
 from anomaly.autoencoder import Scorer, build, code_size, fit
-from anomaly.linear import Components
+from anomaly.principal_components import Components
 
 Array = NDArray[np.float64]
 
 MARGIN = float(DEFAULTS["alarm_margin"])
 
 
-class Detector(NamedTuple):
+class Contender(NamedTuple):
     """`errors` takes windows (n, n_steps, n_streams) and returns (n, n_streams)."""
 
     errors: Callable[[Array], Array]
@@ -27,17 +27,17 @@ class Detector(NamedTuple):
     scorer: Scorer | None = None
 
 
-def autoencoder(windows: Array, seed: int) -> Detector:
+def autoencoder(windows: Array, seed: int) -> Contender:
     """Train the autoencoder as AnomalyDetector.py does."""
     _, n_steps, n_streams = windows.shape
     model = build(n_steps, n_streams, seed)
     fit(model, windows, seed=seed)
     scorer = Scorer(model)
     normal = learn(windows, scorer.score(windows)[1], code_size(n_steps, n_streams))
-    return Detector(lambda w: scorer.score(w)[1], normal, scorer)
+    return Contender(lambda w: scorer.score(w)[1], normal, scorer)
 
 
-def pca(windows: Array, seed: int = 0) -> Detector:
+def pca(windows: Array, seed: int = 0) -> Contender:
     """Fit principal components to the same windows, as many as the autoencoder's linear code has numbers."""
     _, n_steps, n_streams = windows.shape
     mean, spread = windows.mean(axis=(0, 1)), windows.std(axis=(0, 1))
@@ -54,4 +54,4 @@ def pca(windows: Array, seed: int = 0) -> Detector:
         squares: Array = components.squares(flat(w)).reshape(w.shape).mean(axis=1)
         return squares + 1e-12
 
-    return Detector(errors, learn(windows, errors(windows), code_size(n_steps, n_streams)))
+    return Contender(errors, learn(windows, errors(windows), code_size(n_steps, n_streams)))

@@ -28,7 +28,7 @@ from anomaly.alarm import Alarm
 from anomaly.blame import blame
 from anomaly.windows import Window, WindowBuilder
 from benchmarks import contenders
-from benchmarks.contenders import MARGIN, Detector
+from benchmarks.contenders import MARGIN, Contender
 from benchmarks.report import Row, describe, table, write_json
 from streams.points import Point
 from streams.samples import Sample, SampleAssembler
@@ -129,7 +129,7 @@ class Found(NamedTuple):
     blamed: float
 
 
-def detect(case: Case, detector: Detector, change: Change, start: float, random: np.random.Generator) -> Found:
+def detect(case: Case, detector: Contender, change: Change, start: float, random: np.random.Generator) -> Found:
     """Return what is found of a change."""
     windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
     alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
@@ -146,7 +146,7 @@ def detect(case: Case, detector: Detector, change: Change, start: float, random:
     return Found(np.nan, -1)
 
 
-def false_alarms(case: Case, detector: Detector, start: float, random: np.random.Generator) -> int:
+def false_alarms(case: Case, detector: Contender, start: float, random: np.random.Generator) -> int:
     """Return how many alarms begin in an hour without a change."""
     windows, _ = cut(case, values(case, start, CLEAN, None, random), random)
     alarm = Alarm(detector.normal, stride=1, margin=MARGIN)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from anomaly.alarm import Alarm
 from benchmarks import contenders
-from benchmarks.contenders import Detector
+from benchmarks.contenders import Contender
 from benchmarks.report import Row, describe, table, write_json
 
 N_STEPS = 20
@@ -55,7 +55,7 @@ def read(file: Path) -> Run:
     return Run(file.name, np.array(sensors), anomalous)
 
 
-def alarms(detector: Detector, windows: NDArray[np.float64]) -> Flags:
+def alarms(detector: Contender, windows: NDArray[np.float64]) -> Flags:
     """Return for each row after the training rows whether there is an alarm; `windows` end with these rows."""
     alarm = Alarm(detector.normal, stride=1, margin=contenders.MARGIN)
     return np.array([alarm.judge(score).alarm for score in detector.normal.scores(detector.errors(windows))])

@@ -15,7 +15,7 @@ from node.lifecycle import run
 
 from launch.nodes import nodes_of
 from launch.supervisor import supervise
-from launch.windows import find_windows
+from launch.terminals import find_windows
 from streams import publisher_options
 
 ANOMALY_START = 500  # sample, by default

@@ -48,7 +48,7 @@ def needs_directory() -> bool:
     transport = Transport()
     try:
         parameters = config.read(Path(INI), "ServiceDirectory")
-        channel = parameters.get("subscription_name", DEFAULTS["subscription_name"])
+        channel = config.read(Path(INI), "DataPublisher").get("subscription_name", DEFAULTS["subscription_name"])
         directory = DirectoryClient(transport, parameters.get("servicedirectoryurl", ""))
         domain = directory.domain(attempts=1, timeout=PROBE_TIME)
         others = directory.publishers(channel, domain)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from node.lifecycle import discard_output
 
 from launch.nodes import Node
-from launch.windows import Windows
+from launch.terminals import Windows
 
 STOP_TIME = 1.2  # seconds that a node has to end by itself
 LONGEST_LINE = 1 << 24  # bytes of a node's output: it may name the columns of a wide table

@@ -27,7 +27,7 @@ REMEDIES = {
     -5: "another node is registered at this address; restart this one, or stop that one",  # REGISTRATION_CONFLICT
     -11: f"give MinPort and MaxPort in {INI} a range with free ports",  # NO_PORTS_AVAILABLE
     -12: f"choose another name in {INI}",  # INVALID_PARAMETER
-    -14: f"Gravity reserves this name; choose another one in {INI}",
+    -14: f"Gravity reserves this name; choose another one in {INI}",  # RESERVED_DATA_PRODUCT_ID
 }
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
     settings = Settings(node.getStringParam, component_id)
     while (code := node.init(component_id)) != gravity.SUCCESS:
         if code == gravity.INVALID_PARAMETER:
-            raise UserError(f"{INI} is malformed (see the line above); fix that line")
+            raise UserError(f"{INI} is malformed (see the previous message); fix that line")
         log.warning("no Service Directory answers at %s (%s); retrying", settings.text("ServiceDirectoryURL"), INI)
         time.sleep(RETRY_PAUSE)
     return node, settings

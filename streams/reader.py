@@ -1,4 +1,4 @@
-"""From the subscriber's queue to complete samples; trouble with the streams is logged, never raised."""
+"""From the subscriber's queue to complete samples; trouble with points and losses are logged."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ class StreamReader:
         if len(expected) != n_streams or (unknown and set(expected) - set(arriving)):
             trained_on = ", ".join(streams) if streams else f"{n_streams} streams"
             raise UserError(
-                f"{model_file} was trained on {trained_on}, but {', '.join(arriving)} is arriving; "
-                "train a model for these with ./train.sh"
+                f"{model_file} was trained on {trained_on}, but these streams are arriving: "
+                f"{', '.join(arriving)}; train a model for them with ./train.sh"
             )
         return expected
 
@@ -119,7 +119,7 @@ class StreamReader:
     def samples(self, streams: tuple[str, ...]) -> Iterator[list[Sample]]:
         """Yield the samples of `streams` that are complete, in order of time, whenever there are any.
 
-        Goes on until the publishers have ended all streams.
+        Goes on until all streams that have sent points have ended.
         """
         assembler = SampleAssembler(streams, self._lateness, max_gap=self._max_gap, tolerance=self._tolerance or 0.0)
         known = frozenset(streams)

@@ -30,18 +30,18 @@ class Source(NamedTuple):
 
 
 def choose(options: Namespace, settings: Settings, csv_file: CsvFile | None) -> Source:
-    """Return the source that the publisher's options ask for; settings that count without an option are checked."""
+    """Return the source that the publisher's options ask for. A setting is checked only if it is used."""
+    if csv_file and options.time:
+        description = f"{', '.join(csv_file.columns)} of {options.csv} at {options.speed:g} times their speed"
+        return Source(csv_file.columns, at_own_times(csv_file, options.speed), description, ends=True)
     rate = options.rate or settings.number("sample_rate", above=0)
     pace = f"at {rate:g} samples per second"
-    if csv_file is None:
-        increments = (settings.number("increment1"), settings.number("increment2"))
-        waves = sine_waves(rate, increments, options.anomaly_start)
-        return Source(("sin", "cos"), waves, f"sin and cos {pace}", ends=False)
-    if options.time:
-        samples, pace = at_own_times(csv_file, options.speed), f"at {options.speed:g} times their speed"
-    else:
-        samples = at_rate(csv_file, rate)
-    return Source(csv_file.columns, samples, f"{', '.join(csv_file.columns)} of {options.csv} {pace}", ends=True)
+    if csv_file:
+        description = f"{', '.join(csv_file.columns)} of {options.csv} {pace}"
+        return Source(csv_file.columns, at_rate(csv_file, rate), description, ends=True)
+    increments = (settings.number("increment1"), settings.number("increment2"))
+    waves = sine_waves(rate, increments, options.anomaly_start)
+    return Source(("sin", "cos"), waves, f"sin and cos {pace}", ends=False)
 
 
 def sine_waves(rate: float, increments: tuple[float, float], anomaly_start: int | None) -> Samples:
@@ -67,10 +67,10 @@ def at_rate(rows: Iterable[Row], rate: float) -> Samples:
 
 def at_own_times(rows: Iterable[Row], speed: float) -> Samples:
     """Yield the rows with their own times, `speed` times as fast as recorded."""
-    start, first = time.monotonic(), None
+    start, first = 0.0, None
     for row in rows:
         if first is None:
-            first = row.timestamp
+            start, first = time.monotonic(), row.timestamp
         due = start + (row.timestamp - first) / 1e6 / speed
         if due - time.monotonic() > LONG_PAUSE:
             log.info("the next row is due in %.0f s", due - time.monotonic())

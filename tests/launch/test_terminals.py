@@ -13,8 +13,8 @@ from node.errors import UserError
 
 import pytest
 
-from launch import windows
-from launch.windows import Windows
+from launch import terminals
+from launch.terminals import Windows
 from tests.support import Folder, eventually
 
 CLUSTER = (sys.executable, "-E", "-m", "launch", "train", "--windows")
@@ -106,7 +106,7 @@ def test_nothing_that_opens_windows(folder: Folder):
 
 @pytest.mark.parametrize("opener", ["false", "true"])
 def test_an_opener_that_opens_nothing(opener: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(windows, "OPENING_TIME", 0.3)
+    monkeypatch.setattr(terminals, "OPENING_TIME", 0.3)
 
     async def opened() -> None:
         async with Windows([opener, "{name}"]).opened("node"):
