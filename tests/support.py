@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -140,6 +141,7 @@ class Folder:
     def close(self) -> None:
         """Kill what is left."""
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended with the launcher, killed just before
+                os.kill(pid, signal.SIGKILL)
         for program in self._programs:
             program.wait()
