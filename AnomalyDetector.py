@@ -74,8 +74,9 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     print(f"{TrainingState.TRAINING}: {len(windows)} windows of {', '.join(streams)}; {gaps} gaps")
     with importing_tensorflow():  # only here, because it takes seconds
         from anomaly import detector, model_files
-    model, metadata = detector.train(windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
-    model_files.save_model(model, model_file, metadata)
+    trained = detector.train(windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
+    model_files.save_model(trained.model, model_file, trained.metadata)
+    print("\n".join(trained.remarks))
     print(f"Training Complete {TrainingState.TRAINED}")
 
 
@@ -94,12 +95,12 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
     streams = reader.expect(metadata.get("streams"), n_streams, model_file)
 
     check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
-    print(report.opening(watch.threshold, model_file))
+    print(report.opening(watch.has_alarm, model_file))
     for windows in cut(reader.samples(streams), n_steps, stride):
         found = watch.examine(windows)
         print("\n".join(report.lines(found, streams)))  # one write per batch: writing costs more than formatting
         for finding in found:
-            publish(node, scores, report.message(finding, streams, watch.threshold))
+            publish(node, scores, report.message(finding, streams))
 
 
 if __name__ == "__main__":

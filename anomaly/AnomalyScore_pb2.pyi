@@ -7,7 +7,9 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AnomalyScorePB(_message.Message):
-    __slots__ = ["blamed", "mse", "sample", "score", "state", "streams", "threshold", "timestamp"]
+    __slots__ = ["blamed", "kind", "mse", "sample", "score", "state", "streams", "threshold", "timestamp"]
+    class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = []
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = []
     class Stream(_message.Message):
@@ -19,8 +21,14 @@ class AnomalyScorePB(_message.Message):
         def __init__(self, name: _Optional[str] = ..., error: _Optional[float] = ...) -> None: ...
     ANOMALY: AnomalyScorePB.State
     BLAMED_FIELD_NUMBER: _ClassVar[int]
+    FROZEN: AnomalyScorePB.Kind
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LEVEL: AnomalyScorePB.Kind
     MSE_FIELD_NUMBER: _ClassVar[int]
+    NOISE: AnomalyScorePB.Kind
     NORMAL: AnomalyScorePB.State
+    OUTSIDE: AnomalyScorePB.Kind
+    RELATION: AnomalyScorePB.Kind
     SAMPLE_FIELD_NUMBER: _ClassVar[int]
     SCORE_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +37,7 @@ class AnomalyScorePB(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN: AnomalyScorePB.State
     blamed: str
+    kind: AnomalyScorePB.Kind
     mse: float
     sample: int
     score: float
@@ -36,4 +45,4 @@ class AnomalyScorePB(_message.Message):
     streams: _containers.RepeatedCompositeFieldContainer[AnomalyScorePB.Stream]
     threshold: float
     timestamp: int
-    def __init__(self, timestamp: _Optional[int] = ..., sample: _Optional[int] = ..., mse: _Optional[float] = ..., state: _Optional[_Union[AnomalyScorePB.State, str]] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., streams: _Optional[_Iterable[_Union[AnomalyScorePB.Stream, _Mapping]]] = ..., blamed: _Optional[str] = ...) -> None: ...
+    def __init__(self, timestamp: _Optional[int] = ..., sample: _Optional[int] = ..., mse: _Optional[float] = ..., state: _Optional[_Union[AnomalyScorePB.State, str]] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., streams: _Optional[_Iterable[_Union[AnomalyScorePB.Stream, _Mapping]]] = ..., blamed: _Optional[str] = ..., kind: _Optional[_Union[AnomalyScorePB.Kind, str]] = ...) -> None: ...

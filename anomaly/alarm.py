@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from anomaly.principal_components import Components
 
 SMOOTHING = 0.1  # weight of a sample in the smoothed score
-RELEASE = 0.8  # of the threshold: below it an alarm ends
-CAP = 20.0  # thresholds: the most that a score counts, so that the alarm ends soon after the anomaly
+RELEASE = 0.8  # level below which an alarm ends
+CAP = 20.0  # the most that a level counts, so that the alarm ends soon after the anomaly
+MOST_STREAMS = 0.75
 FOLDS = 8  # blocks that are left out in turn
 LEAST = 1e-15  # error that float32 cannot distinguish from zero
 LEAST_PART = 0.01  # of the mean over all streams: the least that a stream's typical error counts
@@ -74,11 +75,15 @@ def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
         optimism * max(_smoothed(scores[start::stride], stride).max() for start in range(min(stride, len(scores))))
         for stride in range(1, windows.shape[1] + 1)
     ]
-    return Normal(tuple(map(float, typical)), tuple(map(float, highest)))
+    return Normal(tuple(map(float, typical)), tuple(max(1.0, float(score)) for score in highest))
 
 
 class Verdict(NamedTuple):
-    """A window's smoothed score, whether there is an alarm, and whether it starts or ends with this window."""
+    """A window's level, whether there is an alarm, and whether it starts or ends with this window.
+
+    `score`: the level, above 1 if something is wrong: the higher of the smoothed reconstruction error and of the
+    checks, each relative to its limit.
+    """
 
     score: float
     alarm: bool
@@ -86,35 +91,36 @@ class Verdict(NamedTuple):
 
 
 class Alarm:
-    """Judges windows in order of time: starts when scores exceed the threshold, ends when they are well below it.
+    """Judges windows in order of time: starts when their level exceeds 1, ends when it is well below.
 
-    A score that is not finite starts an alarm at once.
+    An error that is not finite starts an alarm at once.
     """
 
     def __init__(self, normal: Normal, stride: int, margin: float, release: float = RELEASE, after: int = 1) -> None:
         """`stride`: from one window to the next, in samples. `margin`: threshold ÷ highest expected score.
 
-        `release`: part of the threshold below which an alarm ends. `after`: how many windows in a row start an alarm.
+        `release`: the level below which an alarm ends. `after`: how many windows in a row start an alarm.
         """
-        self.threshold = margin * normal.highest[min(stride, len(normal.highest)) - 1]
+        self._threshold = margin * normal.highest[min(stride, len(normal.highest)) - 1]
         self._weight = _weight(stride)
-        self._release = release * self.threshold
+        self._release = release
         self._after = after
         self._above = 0  # windows in a row
-        self._smoothed = 1.0
+        self._smoothed = 1 / self._threshold
         self._on = False
 
-    def judge(self, score: float) -> Verdict:
-        """Judge the next window by its score, as returned by `Normal.scores`."""
+    def judge(self, error: float, checks: float = 0.0) -> Verdict:
+        """Judge the next window by its relative error, as `Normal.scores` returns it, and the level of its checks."""
         was_on = self._on
-        if math.isfinite(score):
-            self._smoothed += self._weight * (min(score, CAP * self.threshold) - self._smoothed)
-            score = self._smoothed
-            self._above = self._above + 1 if score > self.threshold else 0
-            self._on = score > self._release if was_on else self._above >= self._after
+        level = error / self._threshold
+        if math.isfinite(level):
+            self._smoothed += self._weight * (min(level, CAP) - self._smoothed)
+            level = max(self._smoothed, checks)
+            self._above = self._above + 1 if level > 1 else 0
+            self._on = level > self._release if was_on else self._above >= self._after
         else:
             self._on = True
-        return Verdict(score, self._on, self._on != was_on)
+        return Verdict(level, self._on, self._on != was_on)
 
 
 def _weight(stride: int) -> float:
@@ -123,23 +129,32 @@ def _weight(stride: int) -> float:
 
 
 def _smoothed(scores: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
-    smoothed, weight = float(scores.mean()), _weight(stride)
-    return np.array([smoothed := smoothed + weight * (score - smoothed) for score in scores])
+    """Return smoothed scores; of several columns, each by itself."""
+    smoothed, weight = scores.mean(axis=0), _weight(stride)
+    result: NDArray[np.float64] = np.array([smoothed := smoothed + weight * (score - smoothed) for score in scores])
+    return result
 
 
 def _optimism(windows: NDArray[np.float64], code_size: int, floor: float) -> float:
-    """Return how many times higher the errors of unseen windows get than those of training windows.
+    """Return how many times higher the errors of unseen windows get than those of training windows, for most streams.
 
     `floor`: the autoencoder's own error, in normalised units; differences far below it do not count.
     """
-    n, n_steps, _ = windows.shape
+    n, n_steps, n_streams = windows.shape
     spread = windows.std(axis=(0, 1))
     flat = ((windows - windows.mean(axis=(0, 1))) / np.where(spread > 0, spread, 1)).reshape(n, -1)
-    seen = Components(flat, code_size).squares(flat).mean(axis=1)
-    unseen = np.zeros(n)
+
+    def errors(known: NDArray[np.float64], judged: NDArray[np.float64]) -> NDArray[np.float64]:
+        squares = Components(known, code_size).squares(judged)
+        by_stream: NDArray[np.float64] = squares.reshape(-1, n_steps, n_streams).mean(axis=1)
+        return by_stream
+
+    seen = errors(flat, flat)
+    unseen = np.zeros_like(seen)
     for block in np.array_split(np.arange(n), FOLDS):
         if len(block):
             away = (np.arange(n) <= block[0] - n_steps) | (np.arange(n) >= block[-1] + n_steps)  # no overlap
             if away.any():
-                unseen[block] = Components(flat[away], code_size).squares(flat[block]).mean(axis=1)
-    return max(1.0, float((_smoothed(unseen, 1).max() + floor) / (_smoothed(seen, 1).max() + floor)))
+                unseen[block] = errors(flat[away], flat[block])
+    before, after = (_smoothed(each, 1).max(axis=0) + floor for each in (seen, unseen))
+    return max(1.0, float(np.quantile(after / before, MOST_STREAMS)))

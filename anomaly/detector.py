@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,26 +11,32 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly import insight
 from anomaly.alarm import Alarm, Normal, Verdict, learn
 from anomaly.autoencoder import Scorer, build, code_size, fit
-from anomaly.blame import Blame, blame
+from anomaly.blame import blame
+from anomaly.diagnosis import Diagnosis, Kind
+from anomaly.relations import FEWEST, Relations, Watch
 from anomaly.windows import Window
 
+BATCH = 1024  # windows: bounds the memory
+SETTLING = 20  # samples after which the kind of an anomaly shows that was not clear at its start
 LARGEST_SPREAD = 1e19  # standard deviation; Keras keeps its square as float32
 
 
 class Finding(NamedTuple):
-    """The result for a window: its MSE, its streams' errors, float64 of shape (n_streams,), verdict and blame.
+    """The result for a window: its MSE, its streams' errors, float64 of shape (n_streams,), verdict and diagnosis.
 
-    `verdict` is None if the model came without error statistics. `blame` names the stream that started the present
-    anomaly; it is None if there is no anomaly or no single stream to blame.
+    `verdict` is None if the model came without error statistics. `diagnosis` is that of the present anomaly, None if
+    there is none; `news`: whether this window is the first with it.
     """
 
     window: Window
     mse: float
     errors: NDArray[np.float64]
     verdict: Verdict | None
-    blame: Blame | None
+    diagnosis: Diagnosis | None
+    news: bool = False
 
 
 class BadStream(UserError):
@@ -42,25 +47,39 @@ class BadMetadata(UserError):
     """A model's metadata do not fit the model."""
 
 
+class Trained(NamedTuple):
+    """A model, the metadata to save with it, and what to tell whoever trained it, in lines."""
+
+    model: keras.Model
+    metadata: dict[str, Any]
+    remarks: list[str]
+
+
 def train(
-    windows: NDArray[np.float32], streams: Sequence[str], epochs: int, verbose: int | str = 0
-) -> tuple[keras.Model, dict[str, Any]]:
-    """Train a model on normal windows; return it and the metadata to save with it.
+    windows: NDArray[np.float32], streams: Sequence[str], epochs: int, verbose: int | str = 0, seed: int = 0
+) -> Trained:
+    """Train a model on normal windows.
 
     `windows`: finite float32 of shape (n, n_steps, n_streams), in order of time. `streams`: the streams' names.
-    `verbose`: Keras's. Raises BadStream if a stream varies too much for float32.
+    `verbose`: Keras's. `seed` decides the first weights and the order of the windows. Raises BadStream if a stream
+    varies too much for float32.
     """
-    _, n_steps, n_streams = windows.shape
+    n_windows, n_steps, n_streams = windows.shape
     for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):
         if spread > LARGEST_SPREAD:
             raise BadStream(
                 f"stream {stream} varies by {spread:.0e}, too much for float32; publish it in a larger unit"
             )
-    model = build(n_steps, n_streams)
-    fit(model, windows, epochs=epochs, verbose=verbose)
+    model = build(n_steps, n_streams, seed)
+    fit(model, windows, epochs=epochs, seed=seed, verbose=verbose)
     _, errors = Scorer(model).score(windows)
     normal = learn(windows, errors, code_size(n_steps, n_streams))
-    return model, {"streams": list(streams), "normal": normal.to_metadata()}
+    metadata = {"streams": list(streams), "normal": normal.to_metadata()}
+    if n_windows < FEWEST:
+        return Trained(model, metadata, [insight.too_few(n_windows)])
+    relations, held_out = Relations.learn(windows)
+    metadata["relations"] = relations.to_metadata()
+    return Trained(model, metadata, list(insight.remarks(streams, windows, relations, held_out)))
 
 
 class Detector:
@@ -69,44 +88,81 @@ class Detector:
     def __init__(
         self, model: keras.Model, metadata: dict[str, Any], stride: int, margin: float, after: int = 1
     ) -> None:
-        """`metadata` come from `train`; without error statistics in them there is no alarm.
+        """`metadata` come from `train`: without error statistics there is no alarm, and without relations only the
+        reconstruction error counts.
 
-        `stride`: from one window to the next, in samples. `margin`: the threshold divided by the highest score
-        expected of normal windows. `after`: how many windows in a row start an alarm. Raises BadMetadata.
+        `stride`: from one window to the next, in samples. `margin`: limit ÷ the highest error expected of normal
+        windows. `after`: how many windows in a row start an alarm. Raises BadMetadata.
         """
-        n_streams = model.input_shape[2]
+        _, n_steps, n_streams = model.input_shape
         if "streams" in metadata and not _are_names(metadata["streams"], n_streams):
             raise BadMetadata(f"the model does not name its {n_streams} streams; train again with ./train.sh")
+        try:
+            self._normal = Normal.from_metadata(metadata["normal"], n_streams) if "normal" in metadata else None
+            has_relations = self._normal and "relations" in metadata
+            self._relations = (
+                Relations.from_metadata(metadata["relations"], n_steps, n_streams) if has_relations else None
+            )
+        except ValueError as error:
+            raise BadMetadata(f"the model was saved with {error}; train again with ./train.sh") from None
         self._scorer = Scorer(model)
-        self._alarm: Alarm | None = None
-        self._blame: Blame | None = None
-        if "normal" in metadata:
-            try:
-                self._normal = Normal.from_metadata(metadata["normal"], n_streams)
-            except ValueError as error:
-                raise BadMetadata(f"the model was saved with {error}; train again with ./train.sh") from None
-            self._alarm = Alarm(self._normal, stride, margin, after=after)
+        self._settings = stride, margin, after
+        self.start()
+
+    def start(self) -> None:
+        """Forget the windows so far: the next one is the first."""
+        stride, margin, after = self._settings
+        self._alarm = Alarm(self._normal, stride, margin, after=after) if self._normal else None
+        self._watch = Watch(self._relations, margin) if self._relations else None
+        self._diagnosis: Diagnosis | None = None
+        self._settled = 0  # number of the sample from which on the diagnosis is made again, once
 
     @property
-    def threshold(self) -> float | None:
-        """The score above which an alarm starts, None if there are no alarms."""
-        return self._alarm.threshold if self._alarm else None
+    def has_alarm(self) -> bool:
+        """Whether the model came with the error statistics that an alarm requires."""
+        return self._alarm is not None
 
     def examine(self, windows: Sequence[Window]) -> list[Finding]:
-        """Return the finding for each window; they are scored in one batch."""
+        """Return the finding for each window; up to BATCH are scored at once."""
+        batches = [windows[start : start + BATCH] for start in range(0, len(windows), BATCH)]
+        return [finding for batch in batches for finding in self._examine(batch)]
+
+    def _examine(self, windows: Sequence[Window]) -> list[Finding]:
         # Joined, then parted: np.stack takes three times as long for many small arrays.
         values = np.concatenate([window.values for window in windows]).reshape(len(windows), *windows[0].values.shape)
         mse, errors = self._scorer.score(values)
-        scores = self._normal.scores(errors).tolist() if self._alarm else [math.nan] * len(windows)
-        return [self._judge(*found) for found in zip(windows, mse.tolist(), errors, scores, strict=True)]
+        if not self._alarm or not self._normal:
+            return [Finding(*found, None, None) for found in zip(windows, mse.tolist(), errors, strict=True)]
+        scores = self._normal.scores(errors).tolist()
+        levels = self._watch.levels(windows) if self._watch else [0.0] * len(windows)
+        findings = []
+        for index, (window, score, level) in enumerate(zip(windows, scores, levels, strict=True)):
+            verdict = self._alarm.judge(score, level)
+            news = self._diagnose(index, window, errors[index], verdict)
+            findings.append(Finding(window, float(mse[index]), errors[index], verdict, self._diagnosis, news))
+        return findings
 
-    def _judge(self, window: Window, mse: float, errors: NDArray[np.float64], score: float) -> Finding:
-        verdict = self._alarm.judge(score) if self._alarm else None
-        if verdict and verdict.changed:
-            self._blame = None
-            if verdict.alarm:
-                self._blame = blame(errors, self._scorer.repaired(window.values), self._normal.typical)
-        return Finding(window, mse, errors, verdict, self._blame)
+    def _diagnose(self, index: int, window: Window, errors: NDArray[np.float64], verdict: Verdict) -> bool:
+        """Bring the diagnosis up to date; return whether it is new."""
+        before = self._diagnosis
+        if not verdict.alarm:
+            self._diagnosis = None
+        elif verdict.changed:
+            self._settled = window.number + SETTLING
+            self._diagnosis = self._watch.diagnose(index, first=True) if self._watch else None
+            if self._diagnosis is None:
+                self._diagnosis = Diagnosis(Kind.RELATION if self._watch else None, self._blame(window, errors))
+        elif self._watch and before and before.kind is Kind.RELATION and 0 < self._settled <= window.number:
+            self._settled = 0
+            again = self._watch.diagnose(index)
+            if again and again.kind in (Kind.FROZEN, Kind.NOISE):  # what takes time to show
+                self._diagnosis = Diagnosis(again.kind, again.column if before.column is None else before.column)
+        return self._diagnosis is not None and self._diagnosis != before
+
+    def _blame(self, window: Window, errors: NDArray[np.float64]) -> int | None:
+        assert self._normal
+        found = blame(errors, self._scorer.repaired(window.values), self._normal.typical)
+        return found.column if found else None
 
 
 def _are_names(names: object, count: int) -> bool:

@@ -4,8 +4,8 @@
     model.load_weights("model.json.h5")
 
 The JSON is the architecture alone. The HDF5 file holds the weights and three things more that Keras ignores: the
-metadata (a dataset), the SHA-256 of the JSON that it belongs to (an attribute), and, after the end of the HDF5 data,
-the SHA-256 of its own bytes, because the HDF5 library can crash on a damaged file.
+metadata (a dataset, and one for each array in them), the SHA-256 of the JSON that it belongs to (an attribute), and,
+after the end of the HDF5 data, the SHA-256 of its own bytes, because the HDF5 library can crash on a damaged file.
 
 The JSON's checksum makes two renames one change. A save renames first the new HDF5 file, from which moment the new
 pair counts, and then the JSON. After a kill in between, loading reads the JSON under its temporary name, and the next
@@ -29,8 +29,10 @@ from node.errors import UserError
 import h5py
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 METADATA = "metadata"
+ARRAYS, ARRAY = "arrays", "array"  # NumPy arrays in the metadata, and a reference to one
 JSON_SHA256 = "json_sha256"
 SEAL = b"\nSHA-256 of the bytes before this line: "
 RETRAIN = "train again with ./train.sh"
@@ -41,7 +43,8 @@ class ModelFileError(UserError):
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str], metadata: dict[str, Any]) -> None:
-    """Write `model` to `path` (JSON) and `path`.h5 (weights and `metadata`, anything that JSON can hold).
+    """Write `model` to `path` (JSON) and `path`.h5 (weights and `metadata`, anything that JSON can hold, and
+    NumPy arrays).
 
     A kill or a power failure at any moment leaves the old pair or the new one. Raises ModelFileError if the pair
     cannot be written: the old one is left then, and no temporary file.
@@ -126,8 +129,18 @@ def _weights_file(model: keras.Model, metadata: dict[str, Any], architecture: by
             keras_log.disabled = False
         with h5py.File(file, "a") as h5:
             h5.attrs[JSON_SHA256] = _sha256(architecture)
+            arrays: list[NDArray[Any]] = []
+
+            def reference(value: object) -> dict[str, int]:
+                if not isinstance(value, np.ndarray):
+                    raise TypeError(f"{type(value).__name__} cannot be saved")
+                arrays.append(value)
+                return {ARRAY: len(arrays) - 1}
+
             # A dataset, because attributes are limited to 64 KiB; json.dumps escapes all but ASCII.
-            h5[METADATA] = np.bytes_(json.dumps(metadata).encode())
+            h5[METADATA] = np.bytes_(json.dumps(metadata, default=reference).encode())
+            for index, array in enumerate(arrays):
+                h5[f"{ARRAYS}/{index}"] = array
         content = file.read_bytes()
     return content + SEAL + _sha256(content).encode()
 
@@ -221,7 +234,9 @@ def _extras(path: Path, weights: bytes) -> tuple[str | None, dict[str, Any]]:
         with h5py.File(io.BytesIO(weights), "r") as h5:
             if JSON_SHA256 not in h5.attrs:
                 return None, {}
-            metadata = json.loads(bytes(h5[METADATA][()]))
+            metadata = json.loads(
+                bytes(h5[METADATA][()]), object_hook=lambda o: h5[f"{ARRAYS}/{o[ARRAY]}"][()] if ARRAY in o else o
+            )
             json_sha256 = str(h5.attrs[JSON_SHA256])
         if not isinstance(metadata, dict):
             raise TypeError(f"metadata is {type(metadata).__name__}")

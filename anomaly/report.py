@@ -8,17 +8,18 @@ from functools import lru_cache
 
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
+from anomaly.diagnosis import Diagnosis, Kind
 
 
-def opening(threshold: float | None, model_file: str) -> str:
-    """Return the line that precedes all others: the threshold of the alarm, or why there is no alarm."""
-    if threshold is None:
+def opening(has_alarm: bool, model_file: str) -> str:
+    """Return the line that precedes all others: when there is an alarm, or why there is none."""
+    if not has_alarm:
         return f"no alarms: {model_file} holds no error statistics of normal windows; train a model with ./train.sh"
-    return f"an alarm starts when the score exceeds {threshold:.2f}; the average in training was about 1"
+    return "an alarm starts when the score exceeds 1"
 
 
 def lines(found: Iterable[Finding], streams: Sequence[str]) -> Iterator[str]:
-    """Yield a line for each window, followed by one for an alarm that starts or ends with it."""
+    """Yield a line for each window, followed by one for an alarm if there is something new about it."""
     for finding in found:
         yield describe(finding)
         if line := announce(finding, streams):
@@ -36,20 +37,29 @@ def describe(finding: Finding) -> str:
 
 
 def announce(finding: Finding, streams: Sequence[str]) -> str | None:
-    """Return the line for an alarm that starts or ends with this window, None if it does neither."""
+    """Return the line for an alarm that starts, ends or has become clearer with this window, else None."""
     verdict = finding.verdict
-    if verdict is None or not verdict.changed:
+    if verdict is None:
         return None
     since = f"since {_time(finding.window.timestamp)}, sample {finding.window.number}"
-    if not verdict.alarm:
+    if verdict.changed and not verdict.alarm:
         return f"NORMAL {since}"
-    if finding.blame is None:
-        return f"ANOMALY {since}: no single stream"
-    return f"ANOMALY {since}: stream {streams[finding.blame.column]} ({finding.blame.share:.0%} of the error)"
+    if verdict.changed:
+        return f"ANOMALY {since}: {diagnosed(finding.diagnosis, streams)}"
+    return f"DIAGNOSIS: {diagnosed(finding.diagnosis, streams)}" if finding.news else None
 
 
-def message(finding: Finding, streams: Sequence[str], threshold: float | None) -> AnomalyScorePB:
-    """Return a window's message; `threshold` is that of the score, None if there is no alarm."""
+def diagnosed(diagnosis: Diagnosis | None, streams: Sequence[str]) -> str:
+    """Return a diagnosis as text, such as `relation, stream cos`."""
+    kind, column = diagnosis or (None, None)
+    if kind is Kind.OUTSIDE:
+        return f"{kind.value}; train on data that include this, unless it is wrong"
+    stream = "no single stream" if column is None else f"stream {streams[column]}"
+    return f"{kind.value}, {stream}" if kind else stream
+
+
+def message(finding: Finding, streams: Sequence[str]) -> AnomalyScorePB:
+    """Return a window's message."""
     pb = AnomalyScorePB(
         timestamp=finding.window.timestamp,
         sample=finding.window.number,
@@ -61,10 +71,11 @@ def message(finding: Finding, streams: Sequence[str], threshold: float | None) -
     if finding.verdict:
         pb.state = AnomalyScorePB.ANOMALY if finding.verdict.alarm else AnomalyScorePB.NORMAL
         pb.score = finding.verdict.score
-    if threshold is not None:
-        pb.threshold = threshold
-    if finding.blame:
-        pb.blamed = streams[finding.blame.column]
+        pb.threshold = 1.0
+    if finding.diagnosis and finding.diagnosis.column is not None:
+        pb.blamed = streams[finding.diagnosis.column]
+    if finding.diagnosis and finding.diagnosis.kind:
+        pb.kind = getattr(AnomalyScorePB, finding.diagnosis.kind.name)
     return pb
 
 

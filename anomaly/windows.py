@@ -26,14 +26,16 @@ class NoWindow(UserError):
 class Window(NamedTuple):
     """Consecutive samples without a gap: `values` is float32 of shape (n_steps, n_streams), not to be written to.
 
-    `number` and `timestamp` (microseconds since the epoch) are those of its last sample; samples are numbered from 1.
-    `after_gap`: whether this is the first window after a gap.
+    `number` and `timestamp` (microseconds since the epoch) are its last sample's; samples count from 1. `after_gap`:
+    whether this is the first window after a gap. `recent` ends with the same samples and goes back so far that at a
+    stride of 1 it holds all windows since the one before (ROWS at most).
     """
 
     number: int
     timestamp: int
     values: NDArray[np.float32]
     after_gap: bool
+    recent: NDArray[np.float32]
 
 
 class WindowBuilder:
@@ -45,6 +47,7 @@ class WindowBuilder:
         self._stride = stride
         self._number = 0
         self._next = n_steps  # number of the sample that completes the next window
+        self._first = n_steps  # number of the first new sample that completes a window at a stride of 1
         self._rows = np.empty((0, 0), np.float32)  # the last samples' values, oldest first
         self._count = 0  # of rows in use
         self._after_gap = False
@@ -55,20 +58,23 @@ class WindowBuilder:
         if sample.after_gap:
             self.gaps += 1
             self._after_gap = True
-            self._next = self._number + self._n_steps - 1
+            self._first = self._next = self._number + self._n_steps - 1
         self._append(sample.values)
         if self._number < self._next:
             return None
-        self._next = self._number + self._stride
         values = self._rows[self._count - self._n_steps : self._count]
+        first = max(self._first, self._number - ROWS + 1)
+        recent = self._rows[self._count - self._n_steps - self._number + first : self._count]
         after_gap, self._after_gap = self._after_gap, False
-        return Window(self._number, sample.timestamp, values, after_gap)
+        self._first = self._number + 1
+        self._next = self._number + self._stride
+        return Window(self._number, sample.timestamp, values, after_gap, recent)
 
     def _append(self, values: tuple[float, ...]) -> None:
         """Add a row. Windows are views: rows are never overwritten, but go on in a new array when one is full."""
         if self._count == len(self._rows):
-            kept = self._rows[max(0, self._count - self._n_steps + 1) :]
-            self._rows = np.empty((self._n_steps + ROWS, len(values)), np.float32)
+            kept = self._rows[max(0, self._count - self._n_steps - min(self._stride, ROWS) + 2) :]
+            self._rows = np.empty((self._n_steps + 2 * ROWS, len(values)), np.float32)
             self._count = len(kept)
             if self._count:
                 self._rows[: self._count] = kept

@@ -10,8 +10,8 @@ the threshold comes from these alone. Then, at stride 1:
 Lost points are filled in or left out as in the detector (`SampleAssembler`), which waits for late points for a
 second: delays count samples by their own time, to which that is added where a point is lost.
 
-The contender `pca` has the same windows and the same rule for the threshold, and principal components in the place
-of the autoencoder.
+The contender `pca` has the same windows and the reconstruction's rule for the threshold, with principal components in
+the place of the autoencoder, and no further checks.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.alarm import Alarm
-from anomaly.blame import blame
 from anomaly.windows import Window, WindowBuilder
 from benchmarks import contenders
-from benchmarks.contenders import MARGIN, Contender
+from benchmarks.contenders import Contender
 from benchmarks.report import Row, describe, table, write_json
 from streams.points import Point
 from streams.samples import Sample, SampleAssembler
@@ -103,11 +101,10 @@ def values(case: Case, start: float, count: int, change: Change | None, random: 
     return streams
 
 
-def cut(case: Case, samples: Array, random: np.random.Generator) -> tuple[Array, NDArray[np.int_]]:
-    """Return all windows, shape (n, N_STEPS, n_streams), and the number of the sample that each ends with."""
+def cut(case: Case, samples: Array, random: np.random.Generator) -> list[Window]:
+    """Return all windows; samples are numbered from 1."""
     if not case.lost:
-        cut = np.lib.stride_tricks.sliding_window_view(samples, N_STEPS, axis=0).transpose(0, 2, 1)
-        return cut, np.arange(N_STEPS - 1, len(samples))
+        return contenders.windows(samples, N_STEPS)
     kept = random.random(samples.shape) >= case.lost
     names = [f"s{column}" for column in range(case.n_streams)]
     assembler = SampleAssembler(names, LATENESS, max_gap=MAX_GAP)
@@ -118,8 +115,7 @@ def cut(case: Case, samples: Array, random: np.random.Generator) -> tuple[Array,
     assembled: list[Sample] = [sample for point in arrived for sample in assembler.add(point)]
     builder = WindowBuilder(N_STEPS, 1)
     windows: list[Window] = [window for sample in assembled if (window := builder.add(sample))]
-    numbers = np.array([round(window.timestamp * RATE / 1e6) - 1 for window in windows])
-    return np.array([window.values for window in windows], np.float64), numbers
+    return [window._replace(number=round(window.timestamp * RATE / 1e6)) for window in windows]  # lost ones count
 
 
 class Found(NamedTuple):
@@ -131,27 +127,23 @@ class Found(NamedTuple):
 
 def detect(case: Case, detector: Contender, change: Change, start: float, random: np.random.Generator) -> Found:
     """Return what is found of a change."""
-    windows, numbers = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
-    alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
-    errors = detector.errors(windows)
-    scores = detector.normal.scores(errors)
+    windows = cut(case, values(case, start, BEFORE + AFTER, change, random), random)
     # What is filled in before a change may know of it: two points after a gap are looked at.
-    begin = BEFORE - MAX_GAP - 1 if case.lost else BEFORE
-    for index, number in enumerate(numbers):
-        if alarm.judge(scores[index]).changed and number >= begin:
-            blamed = None
-            if detector.scorer:
-                blamed = blame(errors[index], detector.scorer.repaired(windows[index]), detector.normal.typical)
-            return Found(max(1, number - BEFORE + 1), blamed.column if blamed else -1)
+    begin = BEFORE - MAX_GAP if case.lost else BEFORE + 1
+    detector.start()
+    for window, _, _, verdict, diagnosis, _ in detector.examine(windows):
+        if verdict and verdict.changed and window.number >= begin:
+            column = diagnosis.column if diagnosis else None
+            return Found(max(1, window.number - BEFORE), -1 if column is None else column)
     return Found(np.nan, -1)
 
 
 def false_alarms(case: Case, detector: Contender, start: float, random: np.random.Generator) -> int:
     """Return how many alarms begin in an hour without a change."""
-    windows, _ = cut(case, values(case, start, CLEAN, None, random), random)
-    alarm = Alarm(detector.normal, stride=1, margin=MARGIN)
-    verdicts = [alarm.judge(score) for score in detector.normal.scores(detector.errors(windows))]
-    return sum(verdict.alarm and verdict.changed for verdict in verdicts)
+    windows = cut(case, values(case, start, CLEAN, None, random), random)
+    detector.start()
+    verdicts = [finding.verdict for finding in detector.examine(windows)]
+    return sum(verdict is not None and verdict.alarm and verdict.changed for verdict in verdicts)
 
 
 def measure(case: Case, kind: str, seeds: int) -> Iterator[Row]:
@@ -160,15 +152,17 @@ def measure(case: Case, kind: str, seeds: int) -> Iterator[Row]:
     found: dict[str, list[Found]] = {change.name: [] for change in CHANGES}
     for seed in range(seeds):
         random = np.random.default_rng(1000 + seed)
-        training, _ = cut(case, values(case, random.uniform(0, 2 * np.pi), TRAINING, None, random), random)
-        detector = contenders.autoencoder(training, seed) if kind == "autoencoder" else contenders.pca(training)
+        training = cut(case, values(case, random.uniform(0, 2 * np.pi), TRAINING, None, random), random)
+        detector: Contender = contenders.PrincipalComponents(training)
+        if kind == "detector":
+            detector = contenders.detector(training, seed)
         false.append(false_alarms(case, detector, random.uniform(0, 2 * np.pi), random))
         for change in CHANGES:
             starts = random.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(STARTS) / STARTS
             found[change.name] += [detect(case, detector, change, start, random) for start in starts]
     for name, all_found in found.items():
         delays, blamed = np.array([each for each in all_found if np.isfinite(each.delay)]).reshape(-1, 2).T
-        names = kind == "autoencoder" and len(delays) > 0
+        names = kind == "detector" and len(delays) > 0
         yield {
             "change": name,
             "found": f"{len(delays)}/{len(all_found)}",
@@ -190,7 +184,7 @@ def main() -> None:
     result: dict[str, object] = {"machine": describe("tensorflow", "keras", "numpy")}
     for case in CASES:
         if given.cases in case.name:
-            for kind in ("autoencoder", "pca"):
+            for kind in ("detector", "pca"):
                 result[f"{case.name}, {kind}"] = rows = list(measure(case, kind, given.seeds))
                 print(table(f"{case.name}, {kind}", rows), flush=True)
     if given.json:

@@ -3,6 +3,8 @@
 Parts, each a table; medians are those of several rounds:
 
     scoring     a backlog of windows of the shipped model, against Keras's `predict` a window at a time; medians
+    checks      windows examined with and without the checks of how streams belong together, alone and in batches;
+                medians. Learning them from 1481 windows: one run
     training    2000 samples, 10 epochs, against Keras's `fit`, each in a fresh process, compilation included; medians
     pipeline    messages in, lines and messages out, without sockets, in one process; medians
     rate        the whole detector, fed by a publisher process: the highest rate at which nothing is lost and the
@@ -39,9 +41,12 @@ import numpy as np
 import tensorflow as tf
 
 from anomaly import model_files, report
-from anomaly.autoencoder import Scorer, build
+from anomaly.alarm import Normal
+from anomaly.autoencoder import Scorer, build, fit
 from anomaly.detector import Detector
+from anomaly.relations import Relations
 from anomaly.windows import cut
+from benchmarks import contenders
 from benchmarks.contenders import MARGIN
 from benchmarks.detector_cluster import PROJECT, Cluster, environment, write_settings
 from benchmarks.report import Row, describe, median, ratio, table, write_json
@@ -100,6 +105,36 @@ def scoring(quick: bool) -> Iterator[Row]:
         yield {"windows": what, "µs/window": taken, "predict/this": base / taken, "goal": goal}
 
 
+def checks(quick: bool) -> Iterator[Row]:
+    """Examine windows with a model for each number of streams, with and without the checks of relations."""
+    random = np.random.default_rng(0)
+    for n_streams in (2, 64) if quick else (2, 8, 64, 256):
+        samples = np.cumsum(random.normal(size=(1500, n_streams)), axis=0) + random.normal(size=(1500, n_streams))
+        made = contenders.windows(samples, N_STEPS)
+        values = contenders.joined(made)
+        model = build(N_STEPS, n_streams)
+        fit(model, values, epochs=1)
+        start = time.perf_counter()
+        relations, _ = Relations.learn(values)
+        learned = time.perf_counter() - start
+        normal = Normal((1.0,) * n_streams, (1e9,))  # no alarm, and so no diagnosis
+        metadata: dict[str, object] = {"normal": normal.to_metadata()}
+        plain, full = (
+            Detector(model, held, 1, MARGIN * 1e6)
+            for held in (metadata, metadata | {"relations": relations.to_metadata()})
+        )
+        for batch in (1, 256):
+            without, with_them = (
+                seconds(partial(watch.examine, made[:batch]), 7 if quick else 31) / batch * 1e6
+                for watch in (plain, full)
+            )
+            yield {
+                "streams": n_streams, "windows at once": batch, "without, µs/window": without,
+                "with checks": with_them, "with/without": with_them / without,
+                "goal": "≤ 1.5" if n_streams == 2 else None, "relations learned in, s": learned,
+            }  # fmt: skip
+
+
 def training(quick: bool) -> Iterator[Row]:
     """Train in fresh processes, ours and Keras's in turn."""
     taken: dict[str, list[float | None]] = {"keras": [], "ours": []}
@@ -142,7 +177,7 @@ def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps:
     for found in map(watch.examine, cut(reader.samples(tuple(streams)), n_steps, stride)):
         print("\n".join(report.lines(found, streams)), file=out)
         for finding in found:
-            product.data = report.message(finding, streams, watch.threshold)
+            product.data = report.message(finding, streams)
             product.serializeToString()
     return time.perf_counter() - start
 
@@ -324,6 +359,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     quick = given.quick
     parts: dict[str, tuple[str, Callable[[], Iterator[Row]]]] = {
         "scoring": ("Scoring, the shipped model", lambda: scoring(quick)),
+        "checks": ("Examining windows with checks of relations", lambda: checks(quick)),
         "training": ("Training, 2000 samples, 10 epochs", lambda: training(quick)),
         "pipeline": ("Pipeline without sockets", lambda: pipeline(quick)),
         "rate": ("The whole detector", lambda: rate(quick, given.seconds or (3 if quick else 60))),

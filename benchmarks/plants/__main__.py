@@ -7,7 +7,9 @@ training alone. The simple methods get a better one than they could have learned
 itself, so that none has a false alarm there; `detector, level` is the detector with such a threshold.
 
 A cell holds the share of faults found and the median delay in samples over all faults; one that is not found counts
-as infinitely late. `best simple` is the simple method that finds most faults, of several the fastest.
+as infinitely late. `within 20` is the share that the detector finds within 20 samples, `best simple` the simple
+method that finds most faults, of several the fastest. A second table shows what the detector's alarms say: the kind,
+and whether the stream to blame is one with the fault.
 
 Requires the packages in benchmarks/requirements.txt.
 """
@@ -48,8 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(table(f"{kind}, {n_plants} plants", tables.table_rows(of_kind)), flush=True)
     title = f"{len(rows) // len({row['contender'] for row in rows})} plants, {calm:,} calm samples each"
     print(table(f"all: {title}", tables.table_rows(rows)))
+    print(table("what the detector's alarms say", tables.told_rows(rows)))
     if given.json:
-        write_json(given.json, result | {"rows": rows, "table": tables.table_rows(rows)})
+        write_json(
+            given.json, result | {"rows": rows, "table": tables.table_rows(rows), "told": tables.told_rows(rows)}
+        )
     if given.plot:
         tables.plot(rows, given.plot, f"{title}: share found / median delay in samples")
 

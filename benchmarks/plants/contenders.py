@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from anomaly.alarm import SMOOTHING
+from anomaly.detector import Finding
 from benchmarks import contenders
 from benchmarks.plants.kinds import Array
 
@@ -53,16 +54,20 @@ def _chunked(function: Levels, samples: Array) -> Array:
     return np.concatenate([function(samples[start : start + CHUNK + N_STEPS - 1]) for start in starts])
 
 
-def detector(training: Array, seed: int) -> tuple[Levels, float]:
-    """Train the detector as AnomalyDetector.py does; return its levels, relative to its threshold."""
-    trained = contenders.autoencoder(windows(training), seed)
-    threshold = contenders.MARGIN * trained.normal.highest[0]
+class Watched:
+    """The detector, trained as AnomalyDetector.py does: its levels are scores, which an alarm exceeds at 1."""
 
-    def levels(samples: Array) -> Array:
-        scores = _chunked(lambda part: trained.normal.scores(trained.errors(windows(part))), samples)
-        return smoothed(np.minimum(scores / threshold, 20))
+    threshold = 1.0
 
-    return levels, 1.0
+    def __init__(self, training: Array, seed: int) -> None:
+        self._detector = contenders.detector(contenders.windows(training, N_STEPS), seed)
+        self.findings: list[Finding] = []  # of the last samples
+
+    def __call__(self, samples: Array) -> Array:
+        """Return the levels of samples, shape (n, n_streams), in order of time; the first has no past."""
+        self._detector.start()
+        self.findings = self._detector.examine(contenders.windows(samples, N_STEPS))
+        return np.array([finding.verdict.score if finding.verdict else np.nan for finding in self.findings])
 
 
 def simple(training: Array, seed: int) -> Iterator[tuple[str, Levels]]:

@@ -29,14 +29,21 @@ def states(alarm: Alarm, errors: list[float]) -> str:
 
 def test_the_alarm_goes_on_above_the_threshold_and_off_well_below_it():
     alarm = Alarm(NORMAL, stride=1000, margin=2.0, release=0.5)  # no smoothing at so large a stride
-    assert alarm.threshold == 8.0
     assert states(alarm, [1, 7.9, 8.1, 7.9, 4.1, 3.9, 7.9, 9, 1]) == "nnAaaNnAN"
 
 
 def test_each_stream_counts_relative_to_its_own_errors():
     alarm = Alarm(NORMAL, stride=1000, margin=2.5)
-    assert not judge(alarm, [1, 0.9 * 100 * alarm.threshold]).alarm
-    assert judge(alarm, [1, 1.1 * 100 * alarm.threshold]).alarm
+    threshold = 2.5 * NORMAL.highest[-1]
+    assert not judge(alarm, [1, 0.9 * 100 * threshold]).alarm
+    assert judge(alarm, [1, 1.1 * 100 * threshold]).alarm
+
+
+def test_a_check_that_is_too_high_is_an_alarm_whatever_the_error():
+    alarm = Alarm(NORMAL, stride=1, margin=2.5, after=2)
+    verdicts = [alarm.judge(1.0, level) for level in (0.9, 1.1, 1.2, 0.9, 0.7)]
+    assert [verdict.alarm for verdict in verdicts] == [False, False, True, True, False]
+    assert [verdict.score for verdict in verdicts] == [0.9, 1.1, 1.2, 0.9, 0.7]
 
 
 def test_an_alarm_can_be_told_to_wait_for_more_windows():
@@ -45,7 +52,8 @@ def test_an_alarm_can_be_told_to_wait_for_more_windows():
 
 
 def test_smoothing_takes_the_same_time_at_any_stride():
-    by_one, by_five = Alarm(NORMAL, 1, 2.5), Alarm(NORMAL, 5, 2.5)
+    normal = Normal(NORMAL.typical, highest=(2.0,))
+    by_one, by_five = Alarm(normal, 1, 2.5), Alarm(normal, 5, 2.5)
     for _ in range(10):
         fine = [judge(by_one, [3.0, 0]) for _ in range(5)][-1]
         assert fine.score == pytest.approx(judge(by_five, [3.0, 0]).score)

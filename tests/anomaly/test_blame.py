@@ -2,8 +2,6 @@ import numpy as np
 import pytest
 
 from anomaly.blame import blame
-from anomaly.detector import Detector, train
-from anomaly.windows import Window
 
 TYPICAL = [1.0, 1.0, 10.0]
 
@@ -33,24 +31,3 @@ def test_of_two_streams_neither_can_be_outvoted():
     """What is clear among three is not between two."""
     assert blame([20, 20], [[1, 1], [10, 10]], [1, 1]) is None
     assert blame([20, 20, 0], [[1, 1, 0], [10, 10, 0], [20, 20, 0]], [1, 1, 1]) is not None
-
-
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("n_streams", [4])
-def test_a_trained_model_names_the_stream_that_breaks_away(n_streams: int):
-    phases = np.outer(np.arange(2000), [0.05] * n_streams) + np.arange(n_streams)
-    streams = [f"stream {n}" for n in range(n_streams)]
-    values = np.lib.stride_tricks.sliding_window_view(np.sin(phases), 20, axis=0).transpose(0, 2, 1)
-    model, metadata = train(values.astype(np.float32), streams, epochs=3)
-    named = []
-    for culprit in range(n_streams):
-        detector = Detector(model, metadata, stride=1, margin=2.5)
-        broken = phases[:400].copy()
-        broken[200:, culprit] += 0.3
-        cut = np.lib.stride_tricks.sliding_window_view(np.sin(broken), 20, axis=0).transpose(0, 2, 1)
-        findings = detector.examine([Window(n + 20, n, v.astype(np.float32), False) for n, v in enumerate(cut)])
-        first = next(f for f in findings if f.verdict and f.verdict.alarm)
-        assert first.verdict is not None and first.verdict.changed and 200 < first.window.number <= 205
-        assert first.blame is not None
-        named.append(first.blame.column)
-    assert named == list(range(n_streams))

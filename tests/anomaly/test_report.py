@@ -5,8 +5,8 @@ import pytest
 
 from anomaly.alarm import Verdict
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
-from anomaly.blame import Blame
 from anomaly.detector import Finding
+from anomaly.diagnosis import Diagnosis, Kind
 from anomaly.report import announce, describe, message
 from anomaly.windows import Window
 
@@ -14,9 +14,12 @@ STREAMS = ("cos", "sin")
 TIME = 1_700_000_000_123_000
 
 
-def finding(verdict: Verdict | None, blame: Blame | None = None, after_gap: bool = False) -> Finding:
-    window = Window(503, TIME, np.zeros((20, 2), np.float32), after_gap)
-    return Finding(window, 0.25, np.array([0.4, 0.1]), verdict, blame)
+def finding(
+    verdict: Verdict | None, diagnosis: Diagnosis | None = None, news: bool = False, after_gap: bool = False
+) -> Finding:
+    values = np.zeros((20, 2), np.float32)
+    window = Window(503, TIME, values, after_gap, values)
+    return Finding(window, 0.25, np.array([0.4, 0.1]), verdict, diagnosis, news)
 
 
 def test_a_line_for_each_window():
@@ -26,31 +29,53 @@ def test_a_line_for_each_window():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "blame", "said"),
+    ("diagnosis", "said"),
     [
-        (Verdict(9.0, True, True), Blame(0, 0.957), r"ANOMALY since {}, sample 503: stream cos \(96% of the error\)"),
-        (Verdict(9.0, True, True), None, r"ANOMALY since {}, sample 503: no single stream"),
-        (Verdict(1.0, False, True), None, r"NORMAL since {}, sample 503"),
+        (Diagnosis(Kind.RELATION, 0), "relation, stream cos"),
+        (Diagnosis(Kind.NOISE, 1), "noise, stream sin"),
+        (Diagnosis(Kind.FROZEN, 1), "frozen, stream sin"),
+        (Diagnosis(Kind.LEVEL, None), "level, no single stream"),
+        (Diagnosis(Kind.OUTSIDE, None), "outside of what training has seen; train on data that include this, .*"),
+        (Diagnosis(None, 0), "stream cos"),
+        (Diagnosis(None, None), "no single stream"),
     ],
 )
-def test_an_alarm_is_announced_when_it_changes(verdict: Verdict, blame: Blame | None, said: str):
-    line = announce(finding(verdict, blame), STREAMS)
-    assert line and re.fullmatch(said.format(r"2023-11-1\d \d\d:\d\d:20\.123"), line)
+def test_an_alarm_is_announced_with_its_diagnosis(diagnosis: Diagnosis, said: str):
+    line = announce(finding(Verdict(9.0, True, True), diagnosis, news=True), STREAMS)
+    assert line and re.fullmatch(rf"ANOMALY since 2023-11-1\d \d\d:\d\d:20\.123, sample 503: {said}", line)
 
 
-@pytest.mark.parametrize("verdict", [None, Verdict(9.0, True, False), Verdict(1.0, False, False)])
+def test_the_end_of_an_alarm_and_a_better_diagnosis_are_announced():
+    line = announce(finding(Verdict(0.1, False, True)), STREAMS)
+    assert line and re.fullmatch(r"NORMAL since 2023-11-1\d \d\d:\d\d:20\.123, sample 503", line)
+    better = finding(Verdict(9.0, True, False), Diagnosis(Kind.FROZEN, 0), news=True)
+    assert announce(better, STREAMS) == "DIAGNOSIS: frozen, stream cos"
+
+
+@pytest.mark.parametrize("verdict", [None, Verdict(9.0, True, False), Verdict(0.5, False, False)])
 def test_nothing_is_announced_otherwise(verdict: Verdict | None):
     assert announce(finding(verdict), STREAMS) is None
 
 
 def test_the_message_says_all():
-    pb = message(finding(Verdict(9.0, True, False), Blame(1, 0.9)), STREAMS, 4.5)
+    pb = message(finding(Verdict(9.0, True, False), Diagnosis(Kind.FROZEN, 1)), STREAMS)
     pb = AnomalyScorePB.FromString(pb.SerializeToString())
-    assert (pb.timestamp, pb.sample, pb.mse, pb.score, pb.threshold) == (TIME, 503, 0.25, 9.0, 4.5)
-    assert pb.state == AnomalyScorePB.ANOMALY and pb.blamed == "sin"
+    assert (pb.timestamp, pb.sample, pb.mse, pb.score, pb.threshold) == (TIME, 503, 0.25, 9.0, 1.0)
+    assert pb.state == AnomalyScorePB.ANOMALY and pb.blamed == "sin" and pb.kind == AnomalyScorePB.FROZEN
     assert [(s.name, s.error) for s in pb.streams] == [("cos", 0.4), ("sin", 0.1)]
 
 
-def test_without_a_threshold_the_state_is_unknown():
-    pb = message(finding(None), STREAMS, None)
+@pytest.mark.parametrize("kind", Kind)
+def test_each_kind_has_its_number_in_the_message(kind: Kind):
+    pb = message(finding(Verdict(9.0, True, False), Diagnosis(kind, None)), STREAMS)
+    assert AnomalyScorePB.Kind.Name(pb.kind) == kind.name and not pb.HasField("blamed")
+
+
+def test_without_an_anomaly_the_message_names_no_kind():
+    assert not message(finding(Verdict(0.5, False, False)), STREAMS).HasField("kind")
+    assert not message(finding(Verdict(9.0, True, False), Diagnosis(None, 0)), STREAMS).HasField("kind")
+
+
+def test_without_error_statistics_the_state_is_unknown():
+    pb = message(finding(None), STREAMS)
     assert pb.state == AnomalyScorePB.UNKNOWN and not pb.HasField("threshold") and not pb.HasField("score")

@@ -1,0 +1,144 @@
+"""Learns how streams belong together, and watches whether they still do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly import checks, prediction
+from anomaly.checks import NAMES, Checks, Usual
+from anomaly.diagnosis import FLAT, Diagnosis, diagnose
+from anomaly.features import Array, Features
+from anomaly.prediction import N_PREDICTIONS
+from anomaly.windows import Window
+
+FEWEST = 100  # windows to learn from
+CHUNK = 4096  # windows at once: bounds the memory
+MARGIN = 2.5  # alarm_margin as shipped
+WEAK = 0.5  # level of evidence that says nothing
+LARGEST = np.float32(1e6)  # standard deviations: what is further away, or not a number, counts as much
+
+
+@dataclass(frozen=True)
+class Relations:
+    """What training windows show of how streams belong together.
+
+    `weights`, float32 of shape (n_features, N_PREDICTIONS, n_streams), take the features of a window to the
+    residuals of its newest sample; `usual` says which residuals are usual.
+    """
+
+    features: Features
+    weights: NDArray[np.float32]
+    usual: Usual
+
+    @classmethod
+    def learn(cls, windows: NDArray[np.float32]) -> tuple[Relations, Array]:
+        """Learn from training windows, shape (n, n_steps, n_streams), in order of time; n is FEWEST or more.
+
+        Return also the residuals of these windows when left out, shape (n, N_PREDICTIONS, n_streams).
+        """
+        features = Features.learn(windows)
+        normal = features.normal(windows)
+        learned = prediction.learn(_chunked(features, normal), features.n_hinges, windows.shape[1])
+        return cls(features, learned.weights, checks.learn(normal, learned)), learned.held_out.astype(np.float64)
+
+    @classmethod
+    def from_metadata(cls, metadata: Any, n_steps: int, n_streams: int) -> Relations:
+        """Return what `to_metadata` returned; raise ValueError if that is malformed or does not fit the model."""
+        try:
+            features = Features(**_arrays(metadata["features"]))
+            usual = Usual(**_arrays(metadata["usual"]))
+            weights = np.asarray(metadata["weights"], np.float32)
+            n_features = features(np.zeros((1, n_steps, n_streams), np.float32))[0].size
+            fits = (
+                metadata["checks"] == list(NAMES)
+                and weights.shape == (n_features, N_PREDICTIONS, n_streams)
+                and usual.spread.shape == usual.robust.shape == usual.largest.shape == weights.shape[1:]
+                and usual.limits.shape == usual.start.shape == (len(NAMES), n_streams)
+                and all(np.isfinite(array).all() for array in (weights, usual.limits, usual.start, usual.spread))
+            )
+        except (TypeError, KeyError, ValueError, IndexError):
+            fits = False
+        if not fits:
+            raise ValueError("relations between the streams that do not fit the model")
+        return cls(features, weights, usual)
+
+    def to_metadata(self) -> dict[str, Any]:
+        """Return names and arrays."""
+        return {
+            "checks": list(NAMES),
+            "features": asdict(self.features),
+            "weights": self.weights,
+            "usual": asdict(self.usual),
+        }
+
+    def residuals(self, windows: NDArray[np.float32]) -> tuple[Array, NDArray[np.float32]]:
+        """Return the residuals of windows and the normalised windows, as `Checks.levels` takes them."""
+        normal = np.minimum(np.maximum(self.features.normal(windows), -LARGEST), LARGEST)
+        if np.isnan(normal).any():
+            normal = np.where(np.isnan(normal), LARGEST, normal)
+        features = self.features(normal)
+        flat = features.reshape(len(windows), -1)
+        residuals = (flat @ self.weights.reshape(len(self.weights), -1)).astype(np.float64)
+        return residuals.reshape(len(windows), *self.weights.shape[1:]), normal
+
+
+class Watch:
+    """Watches windows in order of time: the level of their checks, and what is wrong."""
+
+    def __init__(self, relations: Relations, margin: float) -> None:
+        """`margin`: the checks' limits are made for MARGIN and change in proportion."""
+        self._relations = relations
+        self._factor = MARGIN / margin
+        self._checks = Checks(relations.usual)
+        self._begin: list[int] = []  # of the last windows: where the samples begin that are new with each,
+        self._levels: Array = np.empty(0)  # their levels,
+        self._newest = np.empty((0, 0), np.float32)  # and the normalised samples
+
+    def levels(self, windows: Sequence[Window]) -> list[float]:
+        """Return for each of the next windows the highest level of all checks of its new samples."""
+        residuals, normal = self._relations.residuals(self._cut(windows))
+        self._newest = normal[:, -1]
+        self._levels = self._checks.levels(residuals, normal).max(axis=(1, 2)) * self._factor
+        levels: list[float] = np.maximum.reduceat(self._levels, self._begin[:-1]).tolist()
+        return levels
+
+    def _cut(self, windows: Sequence[Window]) -> NDArray[np.float32]:
+        """Return all windows at a stride of 1, shape (n, n_steps, n_streams), and note where those of each begin."""
+        n_steps = len(windows[0].values)
+        lengths = np.array([len(window.recent) for window in windows])
+        rows = np.concatenate([window.recent for window in windows])
+        self._begin = np.concatenate([[0], np.cumsum(lengths - n_steps + 1)]).tolist()
+        if (lengths == n_steps).all():
+            return rows.reshape(len(windows), n_steps, -1)
+        starts = np.repeat(np.arange(len(windows)) * (n_steps - 1), lengths - n_steps + 1) + np.arange(
+            self._begin[-1]
+        )
+        every: NDArray[np.float32] = rows[starts[:, None] + np.arange(n_steps)]
+        return every
+
+    def diagnose(self, index: int, first: bool = False) -> Diagnosis | None:
+        """Return what is wrong in a window of the last `levels`, None if the checks do not show it.
+
+        `first`: at the first of its samples that is too high, not at the last.
+        """
+        begin, end = self._begin[index : index + 2]
+        high = np.flatnonzero(self._levels[begin:end] > 1)
+        at = begin + int(high[0]) if first and len(high) else end - 1
+        evidence = self._checks.evidence(at)
+        if evidence.levels.max() < WEAK:
+            return None
+        features, usual = self._relations.features, self._relations.usual
+        return diagnose(evidence, usual.limits[FLAT], self._newest[at], features.low, features.high)
+
+
+def _arrays(metadata: dict[str, Any]) -> dict[str, Array]:
+    return {name: np.asarray(array, np.float64) for name, array in metadata.items()}
+
+
+def _chunked(features: Features, normal: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.concatenate([features(normal[start : start + CHUNK]) for start in range(0, len(normal), CHUNK)])

@@ -1,0 +1,177 @@
+"""What is learned of a plant, and how faults show in it."""
+
+import numpy as np
+import pytest
+
+from anomaly import checks
+from anomaly.checks import CHECKS, NAMES, NEVER, Checks, Subject, about
+from anomaly.diagnosis import Kind
+from anomaly.relations import MARGIN, Relations, Watch
+from anomaly.windows import Window, WindowBuilder
+from benchmarks.contenders import joined, windows
+from benchmarks.plants.faults import FAULTS
+from benchmarks.plants.plant import Plant
+from streams.samples import Sample
+
+N_STEPS, START = 20, 300
+RANDOM = 7
+
+
+@pytest.fixture(scope="module")
+def plant() -> Plant:
+    return Plant("walk", 2)
+
+
+def calm(plant: Plant, count: int, seed: int) -> np.ndarray:
+    run = plant.run(count, np.random.default_rng(seed))
+    return run.signal + run.noise
+
+
+@pytest.fixture(scope="module")
+def relations(plant: Plant) -> Relations:
+    return Relations.learn(joined(windows(calm(plant, 5000, 1), N_STEPS)))[0]
+
+
+def faulty(plant: Plant, name: str, column: int, seed: int = 2) -> np.ndarray:
+    [fault] = [fault for fault in FAULTS if fault.name == name]
+    random = np.random.default_rng(seed)
+    return fault.change(plant.run(START + fault.length, random), plant, (column,), START, random)
+
+
+def watched(relations: Relations, samples: np.ndarray, stride: int = 1) -> tuple[Watch, np.ndarray, list[Window]]:
+    builder = WindowBuilder(N_STEPS, stride)
+    made = [w for row in samples if (w := builder.add(Sample(0, tuple(map(float, row)))))]
+    watch = Watch(relations, MARGIN)
+    return watch, np.array(watch.levels(made)), made
+
+
+def test_calm_samples_stay_below_all_limits(plant: Plant, relations: Relations):
+    for seed in range(20, 24):
+        _, levels, _ = watched(relations, calm(plant, 5000, seed))
+        assert levels.max() < 1
+
+
+@pytest.mark.parametrize("column", range(6))
+@pytest.mark.parametrize(
+    ("name", "within", "kind"),
+    [
+        ("bias 0.9 σ", 20, Kind.RELATION),
+        ("stuck", 20, Kind.FROZEN),
+        ("frozen, noisy", 200, Kind.RELATION),
+        ("noise up", 100, Kind.NOISE),
+        ("delay", 300, Kind.RELATION),
+    ],
+)
+def test_faults_are_found_and_told_apart(
+    plant: Plant, relations: Relations, name: str, within: int, kind: Kind, column: int
+):
+    watch, levels, made = watched(relations, faulty(plant, name, column))
+    numbers = np.array([window.number for window in made])
+    assert levels[numbers <= START].max() < 1
+    first = int(np.flatnonzero((levels > 1) & (numbers > START))[0])
+    assert numbers[first] - START <= within
+    found = watch.diagnose(first, first=True)
+    assert found and found.column in (column, None)
+    later = watch.diagnose(first + 20)
+    assert later and kind in (found.kind, later.kind)
+
+
+def test_the_stride_does_not_change_what_is_found(plant: Plant, relations: Relations):
+    samples = faulty(plant, "bias 0.9 σ", 3)
+    _, by_one, _ = watched(relations, samples)
+    for stride in (7, 20, 50):
+        watch, levels, made = watched(relations, samples, stride)
+        ends = [window.number - N_STEPS + 1 for window in made]
+        highest = [by_one[begin:end].max() for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+        np.testing.assert_allclose(levels, highest, rtol=1e-5)
+        found = watch.diagnose(int(np.flatnonzero(levels > 1)[0]), first=True)
+        assert found and found.column == 3
+
+
+def test_all_that_leaves_the_trained_range_together_is_not_the_fault_of_a_stream(plant: Plant, relations: Relations):
+    samples = calm(plant, 600, 3)
+    samples[START:] += 8 * plant.spread
+    watch, levels, _ = watched(relations, samples)
+    found = watch.diagnose(int(np.flatnonzero(levels > 1)[0]), first=True)
+    assert found == (Kind.OUTSIDE, None)
+    samples = calm(plant, 600, 3)
+    samples[START:, 2] += 8 * plant.spread[2]
+    watch, levels, _ = watched(relations, samples)
+    assert watch.diagnose(int(np.flatnonzero(levels > 1)[0]), first=True) == (Kind.LEVEL, 2)
+
+
+def test_alarms_end_soon_after_the_worst_of_anomalies(plant: Plant, relations: Relations):
+    samples = calm(plant, 900, 4)
+    samples[START : START + 100, 1] = 1e30
+    samples[START + 100 : START + 110, 2] = np.nan
+    samples[START + 110 : START + 120, 3] = np.inf
+    _, levels, made = watched(relations, samples)
+    assert np.isfinite(levels).all()
+    over = np.array([window.number for window in made])[levels > 0.8]
+    assert over.min() == START + 1 and over.max() < START + 120 + N_STEPS + 150
+
+
+def test_two_streams_that_no_longer_belong_together_are_both_suspect():
+    phases = 0.05 * np.arange(3000)
+    random = np.random.default_rng(0)
+    samples = np.stack([np.sin(phases), np.cos(phases)], axis=1) + 0.05 * random.normal(size=(3000, 2))
+    relations, _ = Relations.learn(joined(windows(samples[:2000], N_STEPS)))
+    later = samples[2000:].copy()
+    later[START:, 1] = np.cos(phases[2000 + START :] + 0.003 * np.arange(700)) + 0.05 * random.normal(size=700)
+    watch, levels, _ = watched(relations, later)
+    assert watch.diagnose(int(np.flatnonzero(levels > 1)[0]), first=True) == (Kind.RELATION, None)
+
+
+def test_relations_survive_being_saved_as_metadata(plant: Plant, relations: Relations):
+    again = Relations.from_metadata(relations.to_metadata(), N_STEPS, plant.n_streams)
+    samples = faulty(plant, "bias 0.9 σ", 0)
+    np.testing.assert_array_equal(watched(again, samples)[1], watched(relations, samples)[1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: None,
+        lambda m: {},
+        lambda m: m | {"checks": ["other"]},
+        lambda m: m | {"weights": m["weights"][:-1]},
+        lambda m: m | {"weights": m["weights"] * np.nan},
+        lambda m: m | {"usual": m["usual"] | {"limits": m["usual"]["limits"][1:]}},
+        lambda m: m | {"usual": {"limits": m["usual"]["limits"]}},
+        lambda m: m | {"features": m["features"] | {"mean": "text"}},
+    ],
+)
+def test_relations_that_make_no_sense_are_refused(plant: Plant, relations: Relations, change: object):
+    with pytest.raises(ValueError, match="relations between the streams that do not fit"):
+        Relations.from_metadata(change(relations.to_metadata()), N_STEPS, plant.n_streams)  # type: ignore[operator]
+    with pytest.raises(ValueError, match="relations"):
+        Relations.from_metadata(relations.to_metadata(), N_STEPS, plant.n_streams + 1)
+
+
+def test_evidence_of_a_calm_window_is_its_levels(plant: Plant, relations: Relations):
+    running = Checks(relations.usual)
+    levels = running.levels(*relations.residuals(joined(windows(calm(plant, 800, 5), N_STEPS))))
+    for index in (100, 400, 780):
+        evidence = running.evidence(index)
+        slow = np.array([check.weight < 0.1 for check in CHECKS])  # reach further back than the evidence
+        np.testing.assert_allclose(evidence.levels[~slow], levels[index][~slow], atol=0.03)
+
+
+def test_a_stream_that_often_stands_still_is_not_called_frozen():
+    random = np.random.default_rng(0)
+    steps = np.repeat(random.normal(size=400), 10)
+    samples = np.stack([steps, steps + 0.1 * random.normal(size=4000)], axis=1)
+    relations, _ = Relations.learn(joined(windows(samples, N_STEPS)))
+    assert (relations.usual.limits[about(Subject.STUCK, Subject.QUIET)][-3:, 0] == NEVER).all()
+    assert relations.usual.limits[NAMES.index("run"), 1] < NEVER
+
+
+def test_each_limit_is_above_what_training_showed(plant: Plant, relations: Relations):
+    learned, held_out = Relations.learn(joined(windows(calm(plant, 1000, 6), N_STEPS)))
+    normal = learned.features.normal(joined(windows(calm(plant, 1000, 6), N_STEPS)))
+    assert (Checks(learned.usual).levels(held_out, normal) < 1 / checks.MARGIN).all()
+    counted = about(*Subject)
+    assert counted.all() and len(NAMES) == len(set(NAMES))
+    shorter = learned.usual.limits[NAMES.index("others")] / learned.usual.spread[1] ** 0
+    longer = relations.usual.limits[NAMES.index("others")]
+    assert np.median(shorter / longer) > 1.1, "the shorter the training, the higher the limits"
