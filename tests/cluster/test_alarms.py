@@ -51,7 +51,7 @@ def test_an_alarm_is_printed_and_published(folder: Folder):
         assert node.subscribe("AnomalyScore", scores) == gravity.SUCCESS
         folder.node("DataPublisher.py", "300")
         detector.prints("^ANOMALY since")
-        acting.prints("^stop the plant: (sin|cos|something) is wrong, score")
+        acting.prints(r"^stop the plant: (sin|cos|something) is wrong \((relation|noise|level)\), score")
         eventually(lambda: scores.received and scores.received[-1].state == AnomalyScorePB.ANOMALY)
     [alarm] = alarms(detector.lines)
     first = next(score for score in scores.received if score.state == AnomalyScorePB.ANOMALY)
