@@ -115,7 +115,7 @@ class Alarm:
         level = error / self._threshold
         if math.isfinite(level):
             self._smoothed += self._weight * (min(level, CAP) - self._smoothed)
-            level = max(self._smoothed, checks)
+            level = max(self._smoothed, min(checks, CAP))
             self._above = self._above + 1 if level > 1 else 0
             self._on = level > self._release if was_on else self._above >= self._after
         else:

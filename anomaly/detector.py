@@ -15,11 +15,11 @@ from anomaly import insight
 from anomaly.alarm import Alarm, Normal, Verdict, learn
 from anomaly.autoencoder import Scorer, build, code_size, fit
 from anomaly.blame import blame
-from anomaly.diagnosis import Diagnosis, Kind
+from anomaly.diagnosis import Diagnosis, Kind, refined
 from anomaly.relations import FEWEST, Relations, Watch
 from anomaly.windows import Window
 
-BATCH = 1024  # windows: bounds the memory
+BATCH = 1024  # samples: bounds the memory
 SETTLING = 20  # samples after which the kind of an anomaly shows that was not clear at its start
 LARGEST_SPREAD = 1e19  # standard deviation; Keras keeps its square as float32
 
@@ -92,17 +92,18 @@ class Detector:
         reconstruction error counts.
 
         `stride`: from one window to the next, in samples. `margin`: limit ÷ the highest error expected of normal
-        windows. `after`: how many windows in a row start an alarm. Raises BadMetadata.
+        windows; the limits of the checks change in proportion. `after`: how many windows in a row start an alarm.
+        Raises BadMetadata.
         """
         _, n_steps, n_streams = model.input_shape
         if "streams" in metadata and not _are_names(metadata["streams"], n_streams):
             raise BadMetadata(f"the model does not name its {n_streams} streams; train again with ./train.sh")
         try:
-            self._normal = Normal.from_metadata(metadata["normal"], n_streams) if "normal" in metadata else None
-            has_relations = self._normal and "relations" in metadata
-            self._relations = (
-                Relations.from_metadata(metadata["relations"], n_steps, n_streams) if has_relations else None
-            )
+            self._normal, self._relations = None, None
+            if "normal" in metadata:
+                self._normal = Normal.from_metadata(metadata["normal"], n_streams)
+                if "relations" in metadata:
+                    self._relations = Relations.from_metadata(metadata["relations"], n_steps, n_streams)
         except ValueError as error:
             raise BadMetadata(f"the model was saved with {error}; train again with ./train.sh") from None
         self._scorer = Scorer(model)
@@ -115,7 +116,7 @@ class Detector:
         self._alarm = Alarm(self._normal, stride, margin, after=after) if self._normal else None
         self._watch = Watch(self._relations, margin) if self._relations else None
         self._diagnosis: Diagnosis | None = None
-        self._settled = 0  # number of the sample from which on the diagnosis is made again, once
+        self._settled: int | None = None  # number of the sample at which the diagnosis is made again
 
     @property
     def has_alarm(self) -> bool:
@@ -123,8 +124,9 @@ class Detector:
         return self._alarm is not None
 
     def examine(self, windows: Sequence[Window]) -> list[Finding]:
-        """Return the finding for each window; up to BATCH are scored at once."""
-        batches = [windows[start : start + BATCH] for start in range(0, len(windows), BATCH)]
+        """Return the finding for each window; those of up to BATCH samples are scored at once."""
+        count = max(1, BATCH // self._settings[0])
+        batches = [windows[start : start + count] for start in range(0, len(windows), count)]
         return [finding for batch in batches for finding in self._examine(batch)]
 
     def _examine(self, windows: Sequence[Window]) -> list[Finding]:
@@ -152,11 +154,9 @@ class Detector:
             self._diagnosis = self._watch.diagnose(index, first=True) if self._watch else None
             if self._diagnosis is None:
                 self._diagnosis = Diagnosis(Kind.RELATION if self._watch else None, self._blame(window, errors))
-        elif self._watch and before and before.kind is Kind.RELATION and 0 < self._settled <= window.number:
-            self._settled = 0
-            again = self._watch.diagnose(index)
-            if again and again.kind in (Kind.FROZEN, Kind.NOISE):  # what takes time to show
-                self._diagnosis = Diagnosis(again.kind, again.column if before.column is None else before.column)
+        elif self._watch and before and self._settled is not None and window.number >= self._settled:
+            self._settled = None
+            self._diagnosis = refined(before, self._watch.diagnose(index))
         return self._diagnosis is not None and self._diagnosis != before
 
     def _blame(self, window: Window, errors: NDArray[np.float64]) -> int | None:

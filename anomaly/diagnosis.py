@@ -6,22 +6,19 @@ from enum import Enum
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from anomaly.checks import CHECKS, NAMES, Evidence, Subject, about
+from anomaly.checks import CHECKS, Evidence, Subject, about
 from anomaly.features import Array
 from anomaly.prediction import OWN
 
 MOST_ELSEWHERE = 0.75  # level of another stream, relative to that of the stream to blame
 OF_ITS_OWN = 0.8  # level of a stream's own checks from which it is to blame even if there are only two
 BEYOND = 0.1  # of the trained range: a sample further out has left it
-LOUD = 0.5  # level of the checks for noise
+NOISY = 0.5  # level of the checks for noise
 JITTER = 1.1  # of residuals that are noise
-NO_ENERGY = 1e3  # usual changes ÷ those of a window in which a stream stands still
 
-TOGETHER, LOUDNESS, QUIETNESS = about(Subject.TOGETHER), about(Subject.LOUD), about(Subject.QUIET)
+TOGETHER, LOUD, QUIET = about(Subject.TOGETHER), about(Subject.LOUD), about(Subject.QUIET)
 BY_ITSELF = np.array([check.source in (OWN, None) for check in CHECKS])
-RUN, FLAT = NAMES.index("run"), NAMES.index("flat")
 
 
 class Kind(Enum):
@@ -41,30 +38,35 @@ class Diagnosis(NamedTuple):
     column: int | None
 
 
-def diagnose(
-    evidence: Evidence, flat_limits: Array, newest: NDArray[np.float32], low: Array, high: Array
-) -> Diagnosis:
-    """Return what the evidence of a window says; arrays of shape (n_streams,) where nothing else is said.
-
-    `flat_limits`: of the check "flat". `newest`: the window's newest sample, `low` and `high`: the trained range, all
-    normalised.
-    """
-    levels = evidence.levels
-    beyond = np.maximum(newest - high, low - newest) > BEYOND * np.maximum(high - low, 1e-3)
+def diagnose(evidence: Evidence) -> Diagnosis:
+    """Return what the evidence of a window says."""
+    levels, beyond = evidence.levels, evidence.beyond > BEYOND
     if beyond.sum() > max(1, len(beyond) // 2):
         return Diagnosis(Kind.OUTSIDE, None)
     column = _to_blame(levels)
     stream = int(levels.max(axis=0).argmax()) if column is None else column
     own = levels[:, stream]
-    if own[RUN] >= 1 or own[FLAT] * flat_limits[stream] >= NO_ENERGY:
+    if evidence.still[stream]:
         return Diagnosis(Kind.FROZEN, column)
     if beyond.any():
         return Diagnosis(Kind.LEVEL, int(beyond.argmax()) if beyond.sum() == 1 else column)
-    if own[QUIETNESS].max() >= max(own[TOGETHER].max(), own[LOUDNESS].max()):
+    if own[QUIET].max() == own.max():
         return Diagnosis(Kind.NOISE, column)
-    if own[LOUDNESS].max() > LOUD and evidence.jitter[stream] > JITTER:
+    if own[LOUD].max() > NOISY and evidence.jitter[stream] > JITTER:
         return Diagnosis(Kind.NOISE, column)
     return Diagnosis(Kind.RELATION, column)
+
+
+def refined(before: Diagnosis, again: Diagnosis | None) -> Diagnosis:
+    """Return the diagnosis of an anomaly about which more is known than `before`.
+
+    That a stream is frozen or noisy takes time to show, and looks like a broken relation at first.
+    """
+    if again is None or before.kind is not Kind.RELATION or again.kind not in (Kind.FROZEN, Kind.NOISE):
+        return before
+    if before.column is not None and again.column not in (None, before.column):
+        return before
+    return Diagnosis(again.kind, again.column if before.column is None else before.column)
 
 
 def _to_blame(levels: Array) -> int | None:

@@ -1,6 +1,6 @@
 """Describes each stream's part of a window by a few numbers, from which streams can be predicted.
 
-Means of segments, short where the window is new and long where it is old, keep what a prediction needs of it. Hinges,
+Means of segments, short for recent samples and longer for older ones, keep what a prediction needs. Hinges,
 max(0, mean - knot), let a linear model also learn relations that are not straight lines (Friedman, "Multivariate
 Adaptive Regression Splines", 1991).
 """
@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 QUANTILES = (0.25, 0.5, 0.75)  # of a stream's values: the knots of its hinges
 HINGED = 140  # windows for each stream: fewer are too few to learn hinges from
 
+LARGEST = 1e6  # standard deviations: what is further away, or not a number, counts as much
+LEAST_RANGE = 1e-3  # of a stream that did not change, in its unit
+
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Features:
-    """Takes windows and returns each stream's hinges, then its segments' means, the newest sample last.
+    """Takes normalised windows and returns each stream's hinges, then its segments' means, the newest sample last.
 
     `mean` and `spread` (standard deviation) normalise the streams, `low` and `high` are their normalised range in
     training; all have the shape (n_streams,). `knots` has the shape (n_knots, n_streams), `hinge_mean` and
@@ -61,9 +64,17 @@ class Features:
         return int(self.hinge_mean.shape[1])
 
     def normal(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return `windows` in units of each stream's standard deviation, with a mean of 0."""
-        normal: NDArray[np.float32] = ((windows - self.mean) / self.spread).astype(np.float32)
-        return normal
+        """Return windows, or samples, in units of each stream's standard deviation, with a mean of 0."""
+        normal = np.minimum(np.maximum((windows - self.mean) / self.spread, -LARGEST), LARGEST)
+        if np.isnan(normal).any():
+            normal = np.where(np.isnan(normal), LARGEST, normal)
+        result: NDArray[np.float32] = normal.astype(np.float32)
+        return result
+
+    def beyond(self, normal: NDArray[np.float32]) -> Array:
+        """Return how far normalised samples are out of the trained range, relative to it; 0 inside of it."""
+        out: Array = np.maximum(np.maximum(normal - self.high, self.low - normal), 0)
+        return out / np.maximum(self.high - self.low, LEAST_RANGE)
 
     def __call__(self, normal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the features of normalised windows, shape (n, n_steps, n_streams): (n, n_streams, n_features)."""
@@ -74,8 +85,8 @@ class Features:
         return np.concatenate([hinges.astype(np.float32), means], axis=2)
 
     def _hinges(self, normal: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return what the means of three segments exceed the knots by, shape (n, n_streams, n_hinges)."""
-        means = np.matmul(_thirds(normal.shape[1]), normal).transpose(0, 2, 1)
+        """Return by how much the means of three segments exceed the knots, shape (n, n_streams, n_hinges)."""
+        means = np.matmul(_three(normal.shape[1]), normal).transpose(0, 2, 1)
         # Hinges do not extrapolate. (np.clip takes twice as long for a single window.)
         means = np.minimum(np.maximum(means, self.low[:, None]), self.high[:, None])
         above = np.maximum(0, means[:, :, None, :] - self.knots.T[:, :, None])
@@ -96,8 +107,8 @@ def segments(n_steps: int) -> NDArray[np.float32]:
 
 
 @cache
-def _thirds(n_steps: int) -> NDArray[np.float32]:
-    """Return such a matrix for three segments, the first of which is half of the window."""
+def _three(n_steps: int) -> NDArray[np.float32]:
+    """Return the same for three segments: a half, three tenths and a fifth of the window, the newest last."""
     return _means([n_steps // 2, 3 * n_steps // 10, n_steps - n_steps // 2 - 3 * n_steps // 10])
 
 

@@ -9,18 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import checks, prediction
-from anomaly.checks import NAMES, Checks, Usual
-from anomaly.diagnosis import FLAT, Diagnosis, diagnose
+from anomaly import limits, prediction
+from anomaly.checks import NAMES, Checks, Seen, Usual
+from anomaly.diagnosis import Diagnosis, diagnose
 from anomaly.features import Array, Features
 from anomaly.prediction import N_PREDICTIONS
 from anomaly.windows import Window
 
 FEWEST = 100  # windows to learn from
 CHUNK = 4096  # windows at once: bounds the memory
-MARGIN = 2.5  # alarm_margin as shipped
+ALARM_MARGIN = 2.5  # alarm_margin as shipped
 WEAK = 0.5  # level of evidence that says nothing
-LARGEST = np.float32(1e6)  # standard deviations: what is further away, or not a number, counts as much
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,9 @@ class Relations:
         features = Features.learn(windows)
         normal = features.normal(windows)
         learned = prediction.learn(_chunked(features, normal), features.n_hinges, windows.shape[1])
-        return cls(features, learned.weights, checks.learn(normal, learned)), learned.held_out.astype(np.float64)
+        held_out = learned.held_out.astype(np.float64)
+        seen = Seen(held_out, normal, features.beyond(normal[:, -1]))
+        return cls(features, learned.weights, limits.learn(seen, learned.weights)), held_out
 
     @classmethod
     def from_metadata(cls, metadata: Any, n_steps: int, n_streams: int) -> Relations:
@@ -59,7 +60,10 @@ class Relations:
                 and weights.shape == (n_features, N_PREDICTIONS, n_streams)
                 and usual.spread.shape == usual.robust.shape == usual.largest.shape == weights.shape[1:]
                 and usual.limits.shape == usual.start.shape == (len(NAMES), n_streams)
-                and all(np.isfinite(array).all() for array in (weights, usual.limits, usual.start, usual.spread))
+                and usual.change.shape == (n_streams,)
+                and not any(
+                    np.isnan(array).any() for array in (weights, *vars(features).values(), *vars(usual).values())
+                )
             )
         except (TypeError, KeyError, ValueError, IndexError):
             fits = False
@@ -76,34 +80,32 @@ class Relations:
             "usual": asdict(self.usual),
         }
 
-    def residuals(self, windows: NDArray[np.float32]) -> tuple[Array, NDArray[np.float32]]:
-        """Return the residuals of windows and the normalised windows, as `Checks.levels` takes them."""
-        normal = np.minimum(np.maximum(self.features.normal(windows), -LARGEST), LARGEST)
-        if np.isnan(normal).any():
-            normal = np.where(np.isnan(normal), LARGEST, normal)
-        features = self.features(normal)
-        flat = features.reshape(len(windows), -1)
+    def see(self, windows: NDArray[np.float32]) -> Seen:
+        """Return windows, shape (n, n_steps, n_streams), as the checks see them."""
+        normal = self.features.normal(windows)
+        flat = self.features(normal).reshape(len(windows), -1)
         residuals = (flat @ self.weights.reshape(len(self.weights), -1)).astype(np.float64)
-        return residuals.reshape(len(windows), *self.weights.shape[1:]), normal
+        return Seen(
+            residuals.reshape(len(windows), *self.weights.shape[1:]), normal, self.features.beyond(normal[:, -1])
+        )
 
 
 class Watch:
     """Watches windows in order of time: the level of their checks, and what is wrong."""
 
     def __init__(self, relations: Relations, margin: float) -> None:
-        """`margin`: the checks' limits are made for MARGIN and change in proportion."""
+        """`margin`: the checks' limits are made for ALARM_MARGIN and change in proportion."""
         self._relations = relations
-        self._factor = MARGIN / margin
+        self._factor = ALARM_MARGIN / margin
         self._checks = Checks(relations.usual)
-        self._begin: list[int] = []  # of the last windows: where the samples begin that are new with each,
-        self._levels: Array = np.empty(0)  # their levels,
-        self._newest = np.empty((0, 0), np.float32)  # and the normalised samples
+        # Of the last windows: where the samples begin that are new with each, and the levels of all.
+        self._begin: list[int] = []
+        self._levels: Array = np.empty(0)
 
     def levels(self, windows: Sequence[Window]) -> list[float]:
         """Return for each of the next windows the highest level of all checks of its new samples."""
-        residuals, normal = self._relations.residuals(self._cut(windows))
-        self._newest = normal[:, -1]
-        self._levels = self._checks.levels(residuals, normal).max(axis=(1, 2)) * self._factor
+        seen = self._relations.see(self._cut(windows))
+        self._levels = self._checks.levels(seen).max(axis=(1, 2)) * self._factor
         levels: list[float] = np.maximum.reduceat(self._levels, self._begin[:-1]).tolist()
         return levels
 
@@ -130,10 +132,7 @@ class Watch:
         high = np.flatnonzero(self._levels[begin:end] > 1)
         at = begin + int(high[0]) if first and len(high) else end - 1
         evidence = self._checks.evidence(at)
-        if evidence.levels.max() < WEAK:
-            return None
-        features, usual = self._relations.features, self._relations.usual
-        return diagnose(evidence, usual.limits[FLAT], self._newest[at], features.low, features.high)
+        return diagnose(evidence) if evidence.levels.max() >= WEAK else None
 
 
 def _arrays(metadata: dict[str, Any]) -> dict[str, Array]:

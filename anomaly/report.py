@@ -53,7 +53,7 @@ def diagnosed(diagnosis: Diagnosis | None, streams: Sequence[str]) -> str:
     """Return a diagnosis as text, such as `relation, stream cos`."""
     kind, column = diagnosis or (None, None)
     if kind is Kind.OUTSIDE:
-        return f"{kind.value}; train on data that include this, unless it is wrong"
+        return f"{kind.value}; if this is normal, train on data that include it"
     stream = "no single stream" if column is None else f"stream {streams[column]}"
     return f"{kind.value}, {stream}" if kind else stream
 

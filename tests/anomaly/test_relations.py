@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from anomaly import checks
-from anomaly.checks import CHECKS, NAMES, NEVER, Checks, Subject, about
+from anomaly import limits
+from anomaly.checks import CHECKS, NAMES, Checks
 from anomaly.diagnosis import Kind
-from anomaly.relations import MARGIN, Relations, Watch
+from anomaly.relations import ALARM_MARGIN, Relations, Watch
 from anomaly.windows import Window, WindowBuilder
 from benchmarks.contenders import joined, windows
 from benchmarks.plants.faults import FAULTS
@@ -41,7 +41,7 @@ def faulty(plant: Plant, name: str, column: int, seed: int = 2) -> np.ndarray:
 def watched(relations: Relations, samples: np.ndarray, stride: int = 1) -> tuple[Watch, np.ndarray, list[Window]]:
     builder = WindowBuilder(N_STEPS, stride)
     made = [w for row in samples if (w := builder.add(Sample(0, tuple(map(float, row)))))]
-    watch = Watch(relations, MARGIN)
+    watch = Watch(relations, ALARM_MARGIN)
     return watch, np.array(watch.levels(made)), made
 
 
@@ -128,6 +128,13 @@ def test_relations_survive_being_saved_as_metadata(plant: Plant, relations: Rela
     np.testing.assert_array_equal(watched(again, samples)[1], watched(relations, samples)[1])
 
 
+def test_a_window_by_itself_has_the_levels_that_it_has_among_others(plant: Plant, relations: Relations):
+    made = windows(faulty(plant, "stuck", 2), N_STEPS)
+    at_once = Watch(relations, ALARM_MARGIN).levels(made)
+    one_by_one = Watch(relations, ALARM_MARGIN)
+    np.testing.assert_allclose([one_by_one.levels([window])[0] for window in made], at_once, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -138,6 +145,7 @@ def test_relations_survive_being_saved_as_metadata(plant: Plant, relations: Rela
         lambda m: m | {"weights": m["weights"] * np.nan},
         lambda m: m | {"usual": m["usual"] | {"limits": m["usual"]["limits"][1:]}},
         lambda m: m | {"usual": {"limits": m["usual"]["limits"]}},
+        lambda m: m | {"usual": m["usual"] | {"change": m["usual"]["change"][1:]}},
         lambda m: m | {"features": m["features"] | {"mean": "text"}},
     ],
 )
@@ -150,28 +158,81 @@ def test_relations_that_make_no_sense_are_refused(plant: Plant, relations: Relat
 
 def test_evidence_of_a_calm_window_is_its_levels(plant: Plant, relations: Relations):
     running = Checks(relations.usual)
-    levels = running.levels(*relations.residuals(joined(windows(calm(plant, 800, 5), N_STEPS))))
+    levels = running.levels(relations.see(joined(windows(calm(plant, 800, 5), N_STEPS))))
     for index in (100, 400, 780):
         evidence = running.evidence(index)
         slow = np.array([check.weight < 0.1 for check in CHECKS])  # reach further back than the evidence
         np.testing.assert_allclose(evidence.levels[~slow], levels[index][~slow], atol=0.03)
 
 
-def test_a_stream_that_often_stands_still_is_not_called_frozen():
+def often_still(count: int, seed: int) -> np.ndarray:
+    """A stream that moves every tenth sample, and what follows it with noise."""
+    random = np.random.default_rng(seed)
+    steps = np.repeat(random.normal(size=count // 10), 10)
+    return np.stack([steps, steps + 0.1 * random.normal(size=count)], axis=1)
+
+
+def test_a_stream_that_often_stands_still_is_frozen_only_if_it_does_so_for_long():
+    relations, _ = Relations.learn(joined(windows(often_still(4000, 0), N_STEPS)))
+    samples = often_still(1000, 1)
+    _, levels, _ = watched(relations, samples)
+    assert levels.max() < 1
+    stuck = samples.copy()
+    stuck[START:] = samples[START - 1]
+    watch, levels, _ = watched(relations, stuck)
+    first = int(np.flatnonzero(levels > 1)[0])
+    assert watch.diagnose(first + 40) == (Kind.FROZEN, None) or watch.diagnose(first + 40) == (Kind.FROZEN, 1)
+    alone = samples.copy()
+    alone[START:, 0] = samples[START - 1, 0]
+    watch, levels, _ = watched(relations, alone)
+    assert (levels > 1).any() and watch.diagnose(40 + START) in [(Kind.FROZEN, 0), (Kind.RELATION, None)]
+    noisy = samples.copy()
+    noisy[START:, 0] += np.random.default_rng(2).normal(size=700)
+    watch, levels, _ = watched(relations, noisy)
+    found = watch.diagnose(int(np.flatnonzero(levels > 1)[0]), first=True)
+    assert found and found.kind is not Kind.FROZEN, "it moves more than ever"
+
+
+def test_a_constant_stream_may_stay_so_for_ever_but_not_move():
     random = np.random.default_rng(0)
-    steps = np.repeat(random.normal(size=400), 10)
-    samples = np.stack([steps, steps + 0.1 * random.normal(size=4000)], axis=1)
+    samples = np.stack([np.sin(0.05 * np.arange(2000)) + 0.1 * random.normal(size=2000), np.full(2000, 5.0)], axis=1)
     relations, _ = Relations.learn(joined(windows(samples, N_STEPS)))
-    assert (relations.usual.limits[about(Subject.STUCK, Subject.QUIET)][-3:, 0] == NEVER).all()
-    assert relations.usual.limits[NAMES.index("run"), 1] < NEVER
+    _, levels, _ = watched(relations, np.tile(samples, (6, 1)))
+    assert levels.max() < 1
+    samples[START:, 1] += random.normal(size=1700)
+    watch, levels, _ = watched(relations, samples)
+    found = watch.diagnose(int(np.flatnonzero(levels > 1)[0]), first=True)
+    assert found and found.column == 1 and found.kind is not Kind.FROZEN
+
+
+def test_leaving_the_trained_range_together_is_an_alarm_though_the_relation_holds():
+    random = np.random.default_rng(0)
+
+    def ramp(begin: float, end: float) -> np.ndarray:
+        load = np.convolve(random.normal(size=3000), np.exp(-np.arange(100) / 30), "same") / 5
+        both = (np.linspace(begin, end, 3000) + load)[:, None] * [1, 2]
+        return np.asarray(both + 0.1 * random.normal(size=both.shape))
+
+    relations, _ = Relations.learn(joined(windows(ramp(0, 1), N_STEPS)))
+    watch, levels, _ = watched(relations, ramp(0, 30))
+    assert (levels[2000:] > 1).all() and watch.diagnose(2500) == (Kind.OUTSIDE, None)
 
 
 def test_each_limit_is_above_what_training_showed(plant: Plant, relations: Relations):
-    learned, held_out = Relations.learn(joined(windows(calm(plant, 1000, 6), N_STEPS)))
-    normal = learned.features.normal(joined(windows(calm(plant, 1000, 6), N_STEPS)))
-    assert (Checks(learned.usual).levels(held_out, normal) < 1 / checks.MARGIN).all()
-    counted = about(*Subject)
-    assert counted.all() and len(NAMES) == len(set(NAMES))
-    shorter = learned.usual.limits[NAMES.index("others")] / learned.usual.spread[1] ** 0
-    longer = relations.usual.limits[NAMES.index("others")]
-    assert np.median(shorter / longer) > 1.1, "the shorter the training, the higher the limits"
+    short = joined(windows(calm(plant, 1000, 6), N_STEPS))
+    learned, held_out = Relations.learn(short)
+    seen = learned.see(short)._replace(residuals=held_out)
+    assert (Checks(learned.usual).levels(seen) < 1 / limits.MARGIN).all()
+    others = NAMES.index("others")
+    ratio = learned.usual.limits[others] / relations.usual.limits[others]
+    assert np.median(ratio) > 1.1, "the shorter the training, the higher the limits"
+
+
+@pytest.mark.parametrize("memory", [0.99, 0.999])
+def test_residuals_with_a_long_memory_leave_few_independent_samples(memory: float):
+    random, value = np.random.default_rng(0), 0.0
+    walk = np.array([value := memory * value + each for each in random.normal(size=5000)])
+    samples = np.stack([walk, random.normal(size=5000)], axis=1)
+    relations, held_out = Relations.learn(joined(windows(samples, N_STEPS)))
+    slow, white = limits.freedom(CHECKS[NAMES.index("others")], relations.usual, held_out)
+    assert white > 150 and slow < 5000 * (1 - memory) * 2
