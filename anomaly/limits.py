@@ -20,7 +20,7 @@ RARE = 1e-7  # probability that a check exceeds its limit in any stream at a sam
 RARE_SQUARE = 28.0  # squared standard deviations that a normal residual exceeds with that probability
 TAIL = 0.98  # quantile of a statistic where its tail begins
 ABOVE_HIGHEST = 1.3  # a limit ÷ the highest statistic in training, at least
-MARGIN = 1.2  # of all limits, for what the training does not show
+MARGIN = 1.25  # of all limits, for what the training does not show
 JUMPY, MOST_JUMPY = 6.0, 1.5  # largest ÷ robust residual from which limits rise in proportion, and up to how much
 RESOLVED = 1e-4  # smaller residuals, relative to what the weights make of a spread of 1, are rounding
 STILLEST = 1e3  # usual energy ÷ the least of a window, from which flatness is nothing unusual
@@ -61,12 +61,11 @@ def freedom(check: Check, usual: Usual, held_out: Array) -> Array:
     fewer these are: an average of white noise has a variance of weight / (2 - weight), one of others more.
     """
     source = OWN if check.source is None else check.source
-    relative = held_out[:, source] / usual.spread[source]
-    variance = np.maximum(np.square(relative).mean(axis=0), 1e-12)
-    memory = np.ones_like(variance)
+    relative = held_out[:, source] / usual.spread[source]  # a variance of 1, or less if it is rounding
+    memory = np.ones(relative.shape[1])
     for weight in SCALES:
-        averages = smoothed(relative, weight, np.zeros_like(variance))
-        memory = np.maximum(memory, np.square(averages).mean(axis=0) * (2 - weight) / weight / variance)
+        averages = smoothed(relative, weight, np.zeros_like(memory))
+        memory = np.maximum(memory, np.square(averages).mean(axis=0) * (2 - weight) / weight)
     independent: Array = len(held_out) / (2 / min(check.weight, 0.1) + 2 * (memory - 1))
     return independent
 

@@ -2,8 +2,8 @@
 
 All predictions are ridge regressions on the features of a window (Hoerl and Kennard, 1970). The inverse of the
 features' covariance holds them all: the regression of a part of the variables on the others follows from its rows
-(Lauritzen, "Graphical Models", 1996, 5.1.3). How strongly to regularise is chosen for each stream and prediction by
-leaving out blocks of windows, whose residuals also show how well unseen windows are predicted.
+(Lauritzen, "Graphical Models", 1996, 5.1.3). How strongly to regularise what is predicted from others is chosen for
+each stream by leaving out blocks of windows, whose residuals also show how well unseen windows are predicted.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ N_PREDICTIONS = 3
 
 
 class Prediction(NamedTuple):
-    """`weights`, float32 of shape (n_features, N_PREDICTIONS, n_streams), take features to residuals.
+    """`weights`, float32 of shape (n_features, N_PREDICTIONS, n_streams), take features less `mean` to residuals.
 
-    `held_out`: the residuals of the training windows when their part was left out of learning, float32 of shape
-    (n_windows, N_PREDICTIONS, n_streams).
+    `mean`: of the features, shape (n_features,). `held_out`: the residuals of the training windows when their part
+    was left out of learning, float32 of shape (n_windows, N_PREDICTIONS, n_streams).
     """
 
+    mean: NDArray[np.float32]
     weights: NDArray[np.float32]
     held_out: NDArray[np.float32]
 
@@ -43,50 +44,88 @@ def learn(features: NDArray[np.float32], n_hinges: int, n_steps: int) -> Predict
     """
     n_windows, n_streams, n_own = features.shape
     flat = features.reshape(n_windows, -1)
-    total = _gram(flat)
+    total = _Moments.of(flat)
     hinge = np.tile(np.arange(n_own) < n_hinges, n_streams)
     penalties = [
         ridge * np.where(hinge, factor, 1) for ridge in RIDGES for factor in (HINGE_PENALTIES if n_hinges else (1.0,))
     ]
-    held_out = np.empty((len(penalties), n_windows, N_PREDICTIONS, n_streams), np.float32)
+    tried = np.empty((len(penalties), n_windows, 2, n_streams), np.float32)
+    held_out = np.empty((n_windows, N_PREDICTIONS, n_streams), np.float32)
     for block in np.array_split(np.arange(n_windows), FOLDS):
         near = slice(max(0, block[0] - n_steps), block[-1] + n_steps + 1)  # these windows overlap with the block's
-        covariance = (total - _gram(flat[near])) / (n_windows - len(flat[near]))
-        for held, penalty in zip(held_out, penalties, strict=True):
-            held[block] = _applied(flat[block], _weights(covariance, penalty, n_streams, n_hinges))
-    best = np.square(held_out).mean(axis=1).argmin(axis=0)
+        rest = total.without(_Moments.of(flat[near]))
+        out = flat[block] - rest.mean.astype(np.float32)
+        for residuals, penalty in zip(tried, penalties, strict=True):
+            residuals[block] = residual(out, _from_others(rest.covariance, penalty, n_streams, n_hinges))
+        held_out[block, OWN] = out @ _from_own_past(rest.covariance, n_streams, n_hinges)
+    best = np.square(tried).mean(axis=1).argmin(axis=0)
+    held_out[:, :OWN] = np.take_along_axis(tried, best[None, None], axis=0)[0]
     weights = np.empty((flat.shape[1], N_PREDICTIONS, n_streams), np.float32)
+    weights[:, OWN] = _from_own_past(total.covariance, n_streams, n_hinges)
     for index in np.unique(best):
         chosen = best == index
-        weights[:, chosen] = _weights(total / n_windows, penalties[index], n_streams, n_hinges)[:, chosen]
-    return Prediction(weights, np.take_along_axis(held_out, best[None, None], axis=0)[0])
+        all_weights = _from_others(total.covariance, penalties[index], n_streams, n_hinges)
+        weights[:, :OWN][:, chosen] = all_weights[:, chosen]
+    return Prediction(total.mean.astype(np.float32), weights, held_out)
 
 
-def _applied(flat: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    return (flat @ weights.reshape(flat.shape[1], -1)).reshape(len(flat), *weights.shape[1:])
+def residual(centred: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the residuals of features less their mean, shape (n, n_features): (n, *weights.shape[1:])."""
+    return (centred @ weights.reshape(len(weights), -1)).reshape(len(centred), *weights.shape[1:])
 
 
-def _gram(flat: NDArray[np.float32]) -> Array:
-    total = np.zeros((flat.shape[1],) * 2)
-    for start in range(0, len(flat), 1024):
-        part = flat[start : start + 1024].astype(np.float64)
-        total += part.T @ part
-    return total
+class _Moments(NamedTuple):
+    """Number of rows, their sum and the sum of their products."""
+
+    rows: int
+    sums: Array
+    products: Array
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float32]) -> _Moments:
+        width = rows.shape[1]
+        sums, products = np.zeros(width), np.zeros((width, width))
+        for start in range(0, len(rows), 1024):
+            part = rows[start : start + 1024].astype(np.float64)
+            sums += part.sum(axis=0)
+            products += part.T @ part
+        return cls(len(rows), sums, products)
+
+    def without(self, part: _Moments) -> _Moments:
+        return _Moments(self.rows - part.rows, self.sums - part.sums, self.products - part.products)
+
+    @property
+    def mean(self) -> Array:
+        return self.sums / self.rows
+
+    @property
+    def covariance(self) -> Array:
+        covariance: Array = self.products / self.rows - np.multiply.outer(self.mean, self.mean)
+        return covariance
 
 
-def _weights(covariance: Array, penalty: Array, n_streams: int, n_hinges: int) -> NDArray[np.float32]:
-    """Return what takes features to residuals, shape (n_features, N_PREDICTIONS, n_streams)."""
+def _from_others(covariance: Array, penalty: Array, n_streams: int, n_hinges: int) -> NDArray[np.float32]:
+    """Return what takes features to the residuals of BOTH and OTHERS, shape (n_features, 2, n_streams)."""
     precision = np.linalg.inv(covariance + np.diag(penalty))
     n_own = len(covariance) // n_streams
-    weights = np.zeros((len(covariance), N_PREDICTIONS, n_streams), np.float32)
+    weights = np.empty((len(covariance), 2, n_streams), np.float32)
     for stream in range(n_streams):
         own = slice(stream * n_own, (stream + 1) * n_own)
-        means = slice(own.start + n_hinges, own.stop)
-        # The residuals of this stream's means, given the others' features, and then given each other.
-        given_others = precision[:, own] @ np.linalg.inv(precision[own, own])[:, n_hinges:]
-        inner = np.linalg.inv(np.linalg.inv(precision[own, own])[n_hinges:, n_hinges:])
+        # The residuals of this stream's means given the others' features, and of the newest given those before, too.
+        spread = np.linalg.inv(precision[own, own])
+        given_others = precision[:, own] @ spread[:, n_hinges:]
+        inner = np.linalg.inv(spread[n_hinges:, n_hinges:])
         weights[:, OTHERS, stream] = given_others[:, -1]
         weights[:, BOTH, stream] = given_others @ inner[:, -1] / inner[-1, -1]
-        alone = np.linalg.inv(covariance[means, means] + OWN_RIDGE * np.eye(n_own - n_hinges))
-        weights[means, OWN, stream] = alone[:, -1] / alone[-1, -1]
+    return weights
+
+
+def _from_own_past(covariance: Array, n_streams: int, n_hinges: int) -> NDArray[np.float32]:
+    """Return what takes features to the residuals of OWN, shape (n_features, n_streams)."""
+    n_own = len(covariance) // n_streams
+    weights = np.zeros((len(covariance), n_streams), np.float32)
+    for stream in range(n_streams):
+        means = slice(stream * n_own + n_hinges, (stream + 1) * n_own)
+        inner = np.linalg.inv(covariance[means, means] + OWN_RIDGE * np.eye(n_own - n_hinges))
+        weights[means, stream] = inner[:, -1] / inner[-1, -1]
     return weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from anomaly import limits, prediction
 from anomaly.checks import NAMES, Checks, Seen, Usual
 from anomaly.diagnosis import Diagnosis, diagnose
 from anomaly.features import Array, Features
-from anomaly.prediction import N_PREDICTIONS
+from anomaly.prediction import N_PREDICTIONS, residual
 from anomaly.windows import Window
 
 FEWEST = 100  # windows to learn from
@@ -26,11 +27,12 @@ WEAK = 0.5  # level of evidence that says nothing
 class Relations:
     """What training windows show of how streams belong together.
 
-    `weights`, float32 of shape (n_features, N_PREDICTIONS, n_streams), take the features of a window to the
-    residuals of its newest sample; `usual` says which residuals are usual.
+    `weights`, float32 of shape (n_features, N_PREDICTIONS, n_streams), take the features of a window less their
+    `mean`, shape (n_features,), to the residuals of its newest sample; `usual` says which residuals are usual.
     """
 
     features: Features
+    mean: NDArray[np.float32]
     weights: NDArray[np.float32]
     usual: Usual
 
@@ -45,7 +47,7 @@ class Relations:
         learned = prediction.learn(_chunked(features, normal), features.n_hinges, windows.shape[1])
         held_out = learned.held_out.astype(np.float64)
         seen = Seen(held_out, normal, features.beyond(normal[:, -1]))
-        return cls(features, learned.weights, limits.learn(seen, learned.weights)), held_out
+        return cls(features, learned.mean, learned.weights, limits.learn(seen, learned.weights)), held_out
 
     @classmethod
     def from_metadata(cls, metadata: Any, n_steps: int, n_streams: int) -> Relations:
@@ -53,29 +55,31 @@ class Relations:
         try:
             features = Features(**_arrays(metadata["features"]))
             usual = Usual(**_arrays(metadata["usual"]))
-            weights = np.asarray(metadata["weights"], np.float32)
+            mean, weights = (np.asarray(metadata[name], np.float32) for name in ("mean", "weights"))
             n_features = features(np.zeros((1, n_steps, n_streams), np.float32))[0].size
             fits = (
                 metadata["checks"] == list(NAMES)
-                and weights.shape == (n_features, N_PREDICTIONS, n_streams)
+                and weights.shape == (*mean.shape, N_PREDICTIONS, n_streams) == (n_features, N_PREDICTIONS, n_streams)
                 and usual.spread.shape == usual.robust.shape == usual.largest.shape == weights.shape[1:]
                 and usual.limits.shape == usual.start.shape == (len(NAMES), n_streams)
                 and usual.change.shape == (n_streams,)
                 and not any(
-                    np.isnan(array).any() for array in (weights, *vars(features).values(), *vars(usual).values())
+                    np.isnan(array).any()
+                    for array in (mean, weights, *vars(features).values(), *vars(usual).values())
                 )
             )
         except (TypeError, KeyError, ValueError, IndexError):
             fits = False
         if not fits:
             raise ValueError("relations between the streams that do not fit the model")
-        return cls(features, weights, usual)
+        return cls(features, mean, weights, usual)
 
     def to_metadata(self) -> dict[str, Any]:
         """Return names and arrays."""
         return {
             "checks": list(NAMES),
             "features": asdict(self.features),
+            "mean": self.mean,
             "weights": self.weights,
             "usual": asdict(self.usual),
         }
@@ -83,11 +87,9 @@ class Relations:
     def see(self, windows: NDArray[np.float32]) -> Seen:
         """Return windows, shape (n, n_steps, n_streams), as the checks see them."""
         normal = self.features.normal(windows)
-        flat = self.features(normal).reshape(len(windows), -1)
-        residuals = (flat @ self.weights.reshape(len(self.weights), -1)).astype(np.float64)
-        return Seen(
-            residuals.reshape(len(windows), *self.weights.shape[1:]), normal, self.features.beyond(normal[:, -1])
-        )
+        centred = self.features(normal).reshape(len(windows), -1) - self.mean
+        residuals = residual(centred, self.weights).astype(np.float64)
+        return Seen(residuals, normal, self.features.beyond(normal[:, -1]))
 
 
 class Watch:
@@ -112,14 +114,12 @@ class Watch:
     def _cut(self, windows: Sequence[Window]) -> NDArray[np.float32]:
         """Return all windows at a stride of 1, shape (n, n_steps, n_streams), and note where those of each begin."""
         n_steps = len(windows[0].values)
-        lengths = np.array([len(window.recent) for window in windows])
+        counts = [len(window.recent) - n_steps + 1 for window in windows]
         rows = np.concatenate([window.recent for window in windows])
-        self._begin = np.concatenate([[0], np.cumsum(lengths - n_steps + 1)]).tolist()
-        if (lengths == n_steps).all():
+        self._begin = [0, *itertools.accumulate(counts)]
+        if len(counts) == self._begin[-1]:
             return rows.reshape(len(windows), n_steps, -1)
-        starts = np.repeat(np.arange(len(windows)) * (n_steps - 1), lengths - n_steps + 1) + np.arange(
-            self._begin[-1]
-        )
+        starts = np.repeat(np.arange(len(counts)) * (n_steps - 1), counts) + np.arange(self._begin[-1])
         every: NDArray[np.float32] = rows[starts[:, None] + np.arange(n_steps)]
         return every
 

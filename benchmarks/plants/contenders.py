@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from anomaly import checks
 from anomaly.alarm import SMOOTHING
 from anomaly.detector import Finding
 from benchmarks import contenders
@@ -22,7 +23,6 @@ N_STEPS = 20
 CHUNK = 2000  # windows at once: bounds the memory
 VARIANCE = 0.95  # that the principal components explain
 RIDGE = 0.01  # of a feature's variance
-BLOCK = 64
 
 Levels = Callable[[Array], Array]
 """Takes samples (n, n_streams), returns float64 of shape (n - N_STEPS + 1,): one for each window."""
@@ -33,18 +33,10 @@ def windows(samples: Array) -> Array:
     return np.lib.stride_tricks.sliding_window_view(samples, N_STEPS, axis=0).transpose(0, 2, 1)
 
 
-def smoothed(values: Array, weight: float = SMOOTHING) -> Array:
+def smoothed(values: Array) -> Array:
     """Return the exponentially weighted moving average of `values` along axis 0; it begins at their median."""
     values = np.asarray(values, np.float64)
-    power = (1 - weight) ** np.arange(BLOCK + 1)
-    lower = weight * np.tril(power[np.maximum(0, np.subtract.outer(np.arange(BLOCK), np.arange(BLOCK)))])
-    state, result = np.median(values, axis=0), np.empty_like(values)
-    for start in range(0, len(values), BLOCK):
-        block = values[start : start + BLOCK]
-        n = len(block)
-        result[start : start + n] = np.tensordot(lower[:n, :n], block, 1) + np.multiply.outer(power[1 : n + 1], state)
-        state = result[start + n - 1]
-    return result
+    return checks.smoothed(values, SMOOTHING, np.median(values, axis=0))
 
 
 def _chunked(function: Levels, samples: Array) -> Array:

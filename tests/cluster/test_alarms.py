@@ -5,6 +5,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from anomaly import model_files
@@ -51,7 +52,7 @@ def test_an_alarm_is_printed_and_published(folder: Folder):
         assert node.subscribe("AnomalyScore", scores) == gravity.SUCCESS
         folder.node("DataPublisher.py", "300")
         detector.prints("^ANOMALY since")
-        acting.prints(r"^stop the plant: (sin|cos|something) is wrong \((relation|noise|level)\), score")
+        acting.prints(r"^stop the plant: (sin|cos|something) is wrong \((RELATION|NOISE|LEVEL)\), score")
         eventually(lambda: scores.received and scores.received[-1].state == AnomalyScorePB.ANOMALY)
     [alarm] = alarms(detector.lines)
     first = next(score for score in scores.received if score.state == AnomalyScorePB.ANOMALY)
@@ -113,6 +114,31 @@ def test_own_data_from_a_file(folder: Folder):
     assert begin[1] == "ANOMALY" and begin[4] == "relation" and begin[5] == "pressure"
     assert 301 <= int(begin[3]) <= 303 and begin[2] == f"2026-01-01 00:21:{int(begin[3]) - 301 + 40}.000"
     assert end[1] == "NORMAL" and 400 < int(end[3]) < 460
+
+
+@pytest.mark.timeout(120)
+def test_what_training_sees_and_what_an_alarm_says(folder: Folder):
+    """Noisy streams, one of which has nothing to do with the others; later one gets stuck, at a value as usual."""
+    random = np.random.default_rng(0)
+    load = np.convolve(random.normal(size=2400), np.exp(-np.arange(100) / 20), "same") / 3
+    samples = np.column_stack([load, 2 * load, -load, random.normal(size=2400)])
+    samples += 0.1 * random.normal(size=samples.shape)
+    samples[2000:, 1] = samples[1999, 1]
+    text = "\n".join(",".join(f"{value:.5f}" for value in row) for row in samples)
+    (folder.path / "plant.csv").write_text(f"flow,pressure,valve,noise\n{text}\n")
+    folder.configure(training_size=1500, window_stride=1)
+    training = folder.cluster("train", "--csv", "plant.csv", "--rate", "2000", "--rows", "-1500")
+    assert training.wait(60) == 0, training.errors
+    end = training.lines.index("Training Complete TrainingState.TRAINED")
+    table = [line for line in training.lines[end - 6 : end] if re.search(r" σ = \S+ +\d+%$", line)]
+    assert [line.split()[0] for line in table] == ["flow", "noise", "pressure", "valve"]
+    assert int(table[0].split()[-1][:-1]) > 90
+    assert training.lines[end - 1] == "nothing to do with the other streams, and checked only by itself: noise"
+    detection = folder.cluster("detect", "--csv", "plant.csv", "--rate", "2000", "--rows", "1501-")
+    assert detection.wait(60) == 0, detection.errors
+    [begin] = alarms(detection.lines)
+    assert begin[1] == "ANOMALY" and 501 <= int(begin[3]) <= 510 and begin[5] == "pressure"
+    assert begin[4] == "frozen" or "DIAGNOSIS: frozen, stream pressure" in detection.lines
 
 
 def test_data_that_end_before_the_training_is_full(folder: Folder):
