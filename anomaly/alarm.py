@@ -1,10 +1,11 @@
-"""Decides when an error is too high: learns the threshold from normal windows alone, then runs the alarm.
+"""Decides when there is an alarm: learns what reconstruction errors are normal, then judges windows.
 
-The score of a window is the highest of its streams' reconstruction errors, each divided by that stream's mean error
-in training, so that a stream that is always rebuilt badly does not hide an error in one that is rebuilt well. Scores
-are smoothed, and the threshold is a margin times the highest smoothed score expected of normal windows: the highest
-of the training windows, times how much better a model fits these than others. That is estimated by leaving out blocks
-of windows; to do this quickly, principal components with a code of the same size stand in for the autoencoder.
+The relative error of a window is the highest of its streams' reconstruction errors, each divided by that stream's
+mean error in training, so that a stream that is always rebuilt badly does not hide an error in one that is rebuilt
+well. Relative errors are smoothed, and their limit is a margin times the highest expected of normal windows: the
+highest of the training windows, times how much better a model fits these than others. That is estimated by leaving
+out blocks of windows; to do this quickly, principal components with a code of the same size stand in for the
+autoencoder.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from anomaly.averages import smoothed
 from anomaly.principal_components import Components
 
-SMOOTHING = 0.1  # weight of a sample in the smoothed score
+SMOOTHING = 0.1  # weight of a sample in a smoothed relative error
 RELEASE = 0.8  # level below which an alarm ends
 CAP = 20.0  # the most that a level counts, so that the alarm ends soon after the anomaly
-MOST_STREAMS = 0.75
+MOST_STREAMS = 0.75  # quantile over the streams of how much higher errors of unseen windows get
 FOLDS = 8  # blocks that are left out in turn
 LEAST = 1e-15  # error that float32 cannot distinguish from zero
 LEAST_PART = 0.01  # of the mean over all streams: the least that a stream's typical error counts
@@ -31,8 +33,8 @@ LEAST_PART = 0.01  # of the mean over all streams: the least that a stream's typ
 class Normal:
     """Error statistics of normal windows.
 
-    `typical`: each stream's mean error. `highest`: the highest smoothed score expected of normal windows at a stride
-    of 1, 2, 3, ... samples.
+    `typical`: each stream's mean error. `highest`: the highest smoothed relative error expected of normal windows at
+    a stride of 1, 2, 3, ... samples.
     """
 
     typical: tuple[float, ...]
@@ -54,8 +56,8 @@ class Normal:
         """Return the numbers as JSON can hold them."""
         return {"typical": list(self.typical), "highest": list(self.highest)}
 
-    def scores(self, errors: ArrayLike) -> NDArray[np.float64]:
-        """Return each window's score, shape (n,), from its streams' errors, shape (n, n_streams)."""
+    def relative(self, errors: ArrayLike) -> NDArray[np.float64]:
+        """Return each window's relative error, shape (n,), from its streams' errors, shape (n, n_streams)."""
         relative = np.asarray(errors, np.float64) / np.array(self.typical)
         worst: NDArray[np.float64] = relative.max(axis=1)  # NaN if one of them is
         return worst
@@ -69,13 +71,14 @@ def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
     windows, errors = np.asarray(windows, np.float64), np.asarray(errors, np.float64)
     typical = errors.mean(axis=0)
     typical = np.maximum(typical, max(LEAST_PART * typical.mean(), LEAST))
-    scores = Normal(tuple(typical), ()).scores(errors)
+    relative = Normal(tuple(typical), ()).relative(errors)
     optimism = _optimism(windows, code_size, floor=max(LEAST_PART * errors.mean(), LEAST))
     highest = [
-        optimism * max(_smoothed(scores[start::stride], stride).max() for start in range(min(stride, len(scores))))
+        optimism
+        * max(_smoothed(relative[start::stride], stride).max() for start in range(min(stride, len(relative))))
         for stride in range(1, windows.shape[1] + 1)
     ]
-    return Normal(tuple(map(float, typical)), tuple(max(1.0, float(score)) for score in highest))
+    return Normal(tuple(map(float, typical)), tuple(max(1.0, float(error)) for error in highest))
 
 
 class Verdict(NamedTuple):
@@ -97,7 +100,7 @@ class Alarm:
     """
 
     def __init__(self, normal: Normal, stride: int, margin: float, release: float = RELEASE, after: int = 1) -> None:
-        """`stride`: from one window to the next, in samples. `margin`: threshold ÷ highest expected score.
+        """`stride`: from one window to the next, in samples. `margin`: limit ÷ highest expected relative error.
 
         `release`: the level below which an alarm ends. `after`: how many windows in a row start an alarm.
         """
@@ -110,7 +113,7 @@ class Alarm:
         self._on = False
 
     def judge(self, error: float, checks: float = 0.0) -> Verdict:
-        """Judge the next window by its relative error, as `Normal.scores` returns it, and the level of its checks."""
+        """Judge the next window by its relative error, as returned by `Normal.relative`, and its checks' level."""
         was_on = self._on
         level = error / self._threshold
         if math.isfinite(level):
@@ -128,11 +131,9 @@ def _weight(stride: int) -> float:
     return 1 - (1 - SMOOTHING) ** stride
 
 
-def _smoothed(scores: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
-    """Return smoothed scores; of several columns, each by itself."""
-    smoothed, weight = scores.mean(axis=0), _weight(stride)
-    result: NDArray[np.float64] = np.array([smoothed := smoothed + weight * (score - smoothed) for score in scores])
-    return result
+def _smoothed(errors: NDArray[np.float64], stride: int) -> NDArray[np.float64]:
+    """Return smoothed errors, starting from their mean; of several columns, each by itself."""
+    return smoothed(errors, _weight(stride), errors.mean(axis=0))
 
 
 def _optimism(windows: NDArray[np.float64], code_size: int, floor: float) -> float:

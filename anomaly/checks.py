@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly.averages import smoothed
 from anomaly.features import Array
 from anomaly.prediction import BOTH, OTHERS, OWN
 
@@ -24,7 +25,6 @@ MOST_BEYOND = 2.0  # the most that a sample out of range counts
 MOST_NOISE = 9.0  # the most that it counts as noise, in robust variances: a single spike is not noise
 SMALLEST = 1e-6  # changes below this, relative to a stream's spread, are none; added to an energy that is inverted
 NO_ENERGY = 1e-3  # changes in a window, relative to the usual ones, below which a stream stands still
-BLOCK = 128  # values that are smoothed at once
 HISTORY = 64  # samples that evidence goes back
 RECENT = 20  # samples whose order is looked at
 
@@ -193,28 +193,6 @@ class Checks:
         jitter = np.square(np.diff(others, axis=0)).sum(axis=0) / np.maximum(np.square(others).sum(axis=0), 1e-12)
         at_rest = np.isfinite(self._usual.change) & (levels[FLAT] * limits[FLAT] > 1 / (NO_ENERGY + SMALLEST))
         return Evidence(levels, jitter, at_rest | (levels[RUN] > 1), self._beyond[index])
-
-
-def smoothed(values: Array, weight: float, start: Array) -> Array:
-    """Return the exponentially weighted moving average of `values` along axis 0, after `start`.
-
-    `weight`: of a value. Computed in blocks, each a product with a triangular matrix.
-    """
-    result = np.empty_like(values)
-    for begin in range(0, len(values), BLOCK):
-        block = values[begin : begin + BLOCK]
-        of_values, of_start = _fading(weight, len(block))
-        result[begin : begin + BLOCK] = np.tensordot(of_values, block, 1) + np.multiply.outer(of_start, start)
-        start = result[begin + len(block) - 1]
-    return result
-
-
-@lru_cache(maxsize=32)
-def _fading(weight: float, count: int) -> tuple[Array, Array]:
-    """Return the weights of `count` values, and of the average before them, in the average after each."""
-    left: Array = (1 - weight) ** np.arange(count + 1.0)
-    age = np.subtract.outer(np.arange(count), np.arange(count))
-    return weight * np.tril(left[np.maximum(0, age)]), left[1:]
 
 
 def terms(usual: Usual, seen: Seen, run: Array) -> tuple[Array, Array]:

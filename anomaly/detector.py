@@ -135,11 +135,11 @@ class Detector:
         mse, errors = self._scorer.score(values)
         if not self._alarm or not self._normal:
             return [Finding(*found, None, None) for found in zip(windows, mse.tolist(), errors, strict=True)]
-        scores = self._normal.scores(errors).tolist()
+        relative = self._normal.relative(errors).tolist()
         levels = self._watch.levels(windows) if self._watch else [0.0] * len(windows)
         findings = []
-        for index, (window, score, level) in enumerate(zip(windows, scores, levels, strict=True)):
-            verdict = self._alarm.judge(score, level)
+        for index, (window, error, level) in enumerate(zip(windows, relative, levels, strict=True)):
+            verdict = self._alarm.judge(error, level)
             news = self._diagnose(index, window, errors[index], verdict)
             findings.append(Finding(window, float(mse[index]), errors[index], verdict, self._diagnosis, news))
         return findings

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.checks import CHECKS, MOST_NOISE, NAMES, smoothed
+from anomaly.averages import smoothed
+from anomaly.checks import CHECKS, MOST_NOISE, NAMES
 from anomaly.features import Array
 from anomaly.limits import RESOLVED, freedom
 from anomaly.prediction import BOTH, OTHERS, OWN

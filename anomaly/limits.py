@@ -12,7 +12,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.checks import CHECKS, MOST_NOISE, Check, Checks, Form, Seen, Subject, Usual, smoothed, terms
+from anomaly.averages import smoothed
+from anomaly.checks import CHECKS, MOST_NOISE, Check, Checks, Form, Seen, Subject, Usual, terms
 from anomaly.features import Array
 from anomaly.prediction import OWN
 

@@ -69,7 +69,7 @@ class PrincipalComponents:
     def examine(self, windows: Sequence[Window]) -> list[Finding]:
         """Return the finding for each window; there is no diagnosis."""
         errors = self._errors(joined(windows))
-        verdicts = map(self._alarm.judge, self._normal.scores(errors))
+        verdicts = map(self._alarm.judge, self._normal.relative(errors))
         return [Finding(w, e.mean(), e, v, None) for w, e, v in zip(windows, errors, verdicts, strict=True)]
 
     def _flat(self, values: NDArray[np.float32]) -> Array:

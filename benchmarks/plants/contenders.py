@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from anomaly import checks
+from anomaly import averages
 from anomaly.alarm import SMOOTHING
 from anomaly.detector import Finding
 from benchmarks import contenders
@@ -36,7 +36,7 @@ def windows(samples: Array) -> Array:
 def smoothed(values: Array) -> Array:
     """Return the exponentially weighted moving average of `values` along axis 0; it begins at their median."""
     values = np.asarray(values, np.float64)
-    return checks.smoothed(values, SMOOTHING, np.median(values, axis=0))
+    return averages.smoothed(values, SMOOTHING, np.median(values, axis=0))
 
 
 def _chunked(function: Levels, samples: Array) -> Array:

@@ -18,7 +18,7 @@ def windows(rows: int, seed: int, n_steps: int = 20, n_streams: int = 4) -> np.n
 
 def judge(alarm: Alarm, errors: list[float], normal: Normal = NORMAL) -> Verdict:
     """Judge a window by its streams' errors."""
-    return alarm.judge(float(normal.scores([errors])[0]))
+    return alarm.judge(float(normal.relative([errors])[0]))
 
 
 def states(alarm: Alarm, errors: list[float]) -> str:

@@ -1,13 +1,15 @@
 import re
 from pathlib import Path
 
+from node.settings import DEFAULTS
+
 import numpy as np
 import pytest
 
 from anomaly import model_files
 from anomaly.detector import BadMetadata, BadStream, Detector, Finding, Trained, train
 from anomaly.diagnosis import Kind
-from anomaly.relations import FEWEST
+from anomaly.relations import ALARM_MARGIN, FEWEST
 from benchmarks.contenders import joined, windows
 from benchmarks.plants.plant import Plant
 
@@ -95,6 +97,10 @@ def test_the_margin_moves_all_limits(plant: Plant, trained: Trained):
         for margin in (MARGIN / 2, MARGIN)
     )
     np.testing.assert_allclose(strict, 2 * np.array(usual), rtol=1e-6)
+
+
+def test_the_shipped_margin_is_the_one_that_the_limits_are_made_for():
+    assert float(DEFAULTS["alarm_margin"]) == ALARM_MARGIN
 
 
 def test_a_training_too_short_for_relations_is_reported(plant: Plant):
