@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import chain
 from queue import Empty, SimpleQueue
@@ -22,7 +22,8 @@ from gravity import GravityDataProduct
 
 LEARNING_POINTS = 20  # of the fastest stream: looked at to learn which streams there are, and their tolerance
 ENOUGH = 0.9  # of the samples that training asks for
-MOST = 10_000  # data products taken at once, about: bounds how long the first of a backlog waits for the last
+MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
+MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
 SILENCE = 5.0  # seconds without a point until that is logged
 LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is logged
 LOSSES = {
@@ -52,6 +53,7 @@ class StreamReader:
         self._live: set[str] = set()  # streams that have sent a point and have not ended
         self._ended = False  # whether all have
         self._looked_at: list[list[Point]] = []
+        self._waiting: deque[GravityDataProduct] = deque()
 
     @classmethod
     def configured(cls, queue: SimpleQueue[list[GravityDataProduct]], settings: Settings) -> StreamReader:
@@ -166,11 +168,22 @@ class StreamReader:
                 silent_since = time.monotonic()
 
     def _take(self, timeout: float) -> list[GravityDataProduct]:
-        """Return all that waits, up to a limit; raise queue.Empty if nothing comes within `timeout` seconds."""
-        products = list(self._queue.get(timeout=timeout))
-        while len(products) < MOST and not self._queue.empty():
-            products += self._queue.get_nowait()
-        return products
+        """Return what waits, up to a limit; raise queue.Empty if nothing comes within `timeout` seconds.
+
+        If too much waits, the oldest is dropped, but never the news that streams have ended.
+        """
+        if not self._waiting:
+            self._waiting.extend(self._queue.get(timeout=timeout))
+        while not self._queue.empty():
+            self._waiting.extend(self._queue.get_nowait())
+        if (excess := len(self._waiting) - MOST_WAITING) > 0:
+            oldest = [self._waiting.popleft() for _ in range(excess)]
+            self._waiting.extendleft(product for product in reversed(oldest) if product.typeName == END_TYPE)
+            log.warning(
+                "more arrives than can be scored: dropped the oldest points; raise window_stride in Gravity.ini",
+                extra={"count": excess},
+            )
+        return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
 
     def _decoded(self, products: list[GravityDataProduct]) -> Iterator[Point]:
         for product in products:

@@ -8,7 +8,7 @@ from node.errors import UserError
 
 import pytest
 
-from streams import points
+from streams import points, reader
 from streams.reader import StreamReader
 
 from gravity import GravityDataProduct
@@ -53,6 +53,30 @@ def test_points_looked_at_to_learn_the_streams_are_not_lost():
     assert [next(samples).values for _ in range(100)] == [(float(n), float(n)) for n in range(100)]
 
 
+def test_the_oldest_points_are_dropped_if_too_many_wait(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """They leave a gap, not values that never were; the end of the streams is not lost."""
+    monkeypatch.setattr(reader, "MOST_WAITING", 301)
+    monkeypatch.setattr(reader, "MOST", 50)
+    queue: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
+    late = StreamReader(queue, lateness=0.01, max_gap=2, tolerance=0)
+    queue.put([product(stream, sample) for sample in range(25) for stream in ("a", "b")])
+    queue.put([end("b")])
+    samples = late.samples(("a", "b"))
+    first = next(samples)
+    for begin in range(25, 1000, 5):
+        queue.put([product(stream, sample) for sample in range(begin, begin + 5) for stream in ("a", "b")])
+    queue.put([end("a", "b")])
+    rest = list(chain.from_iterable(samples))
+    numbers = [sample.values[0] for sample in [*first, *rest]]
+    assert numbers[:25] == list(range(25)) and numbers[25:] == list(range(int(numbers[25]), 1000))
+    assert 845 <= numbers[25] <= 855
+    assert [sample.after_gap for sample in rest] == [True] + [False] * (len(rest) - 1)
+    [told] = [record for record in caplog.records if "dropped the oldest points" in record.message]
+    assert told.count == 1 + 2000 - 50 + 1 - 301  # type: ignore[attr-defined]
+
+
 def test_all_lots_that_wait_are_taken_at_once():
     queue: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
     first = [product("a", 0)]
@@ -71,7 +95,7 @@ def test_a_long_backlog_is_taken_in_portions(monkeypatch: pytest.MonkeyPatch):
         queue.put([product("a", 9 * lot + sample) for sample in range(9)])
     queue.put([end("a")])
     reader = StreamReader(queue, lateness=1, max_gap=0, tolerance=0)
-    assert [len(points) for points in reader._points()] == [18, 9]
+    assert [len(points) for points in reader._points()] == [10, 10, 7]
 
 
 def test_the_data_end_with_the_last_of_their_streams():
