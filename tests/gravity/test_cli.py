@@ -51,6 +51,17 @@ def test_list(url: str):
     assert {row["id"] for row in rows if row["node"] == "Talker"} == {"Log", "Raw"}
 
 
+def test_control_characters_from_the_network_are_shown_not_sent_to_the_terminal(url: str):
+    with GravityNode("Evil\x1b[2J") as evil:
+        product = GravityDataProduct("Bell\x07\u202e")
+        product.data = b"x"
+        assert evil.registerDataProduct("Bell\x07\u202e", gravity.TCP) == gravity.SUCCESS
+        evil.publish(product)
+        printed = run("list")[1] + run("echo", "Bell\x07\u202e", "--count", "1")[1]
+    assert "Bell\\x07\\u202e" in printed and "Evil\\x1b[2J" in printed
+    assert not [c for c in printed if c in "\x07\x1b\u202e"]
+
+
 def test_the_directory_may_be_named(url: str):
     Path("Gravity.ini").unlink()
     assert "Talker" in run("--directory", url, "list")[1]

@@ -29,6 +29,17 @@ def test_a_value_that_is_not_finite_is_no_point(value: float):
         points.decode(DataPointPB(name="sin", timestamp=1, value=value).SerializeToString())
 
 
+@pytest.mark.parametrize("name", ["a\x1b[31mred", "a\nANOMALY since", "a\u202eb", "\x9b2J", "x" * 201])
+def test_a_name_that_would_do_more_than_name_a_stream_is_refused(name: str):
+    with pytest.raises(BadPoint, match="ignored a stream whose name is too long or holds control characters"):
+        points.decode(points.message(name, 1, 1.0).SerializeToString())
+
+
+@pytest.mark.parametrize("name", ["Temp\xa0°C", "流量", "pressure [bar]", "x" * 200])
+def test_names_in_any_language_are_fine(name: str):
+    assert points.decode(points.message(name, 1, 1.0).SerializeToString()).name == name
+
+
 def test_a_time_in_nanoseconds_is_no_point():
     with pytest.raises(BadPoint, match="not in microseconds"):
         points.decode(DataPointPB(name="sin", timestamp=1_700_000_000_000_000_000, value=1.0).SerializeToString())

@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -67,12 +68,16 @@ def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
     for domain in sorted({str(row["domain"]) for row in rows}):
         own = [row for row in rows if row["domain"] == domain]
         nodes = sorted({str(row["node"]) for row in own})
-        print(f"domain {domain or '(unnamed)'}: nodes {', '.join(nodes)}")
+        print(_harmless(f"domain {domain or '(unnamed)'}: nodes {', '.join(nodes)}"))
         width = max(len(str(row["id"])) for row in own)
         for row in own:
-            print(
-                f"  {row['kind']:12}  {row['id']:{width}}  {row['node']}  {row['url']}  since {_time(row['since'])}"
-            )
+            entry = f"{row['kind']:12}  {row['id']:{width}}  {row['node']}  {row['url']}"
+            print(_harmless(f"  {entry}  since {_time(row['since'])}"))
+
+
+def _harmless(text: str) -> str:
+    """Return text from the network with control characters escaped, so that a terminal shows them."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda c: repr(c[0])[1:-1], text)
 
 
 def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
@@ -96,7 +101,8 @@ def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
         else:
             text = text_format.MessageToString(message, as_one_line=True) if message else product.data.hex()
             cached = " (cached)" if product.isCachedDataproduct else ""
-            print(f"{_time(product.timestamp)} {product.componentID} {product.typeName}{cached}: {text}", flush=True)
+            line = f"{_time(product.timestamp)} {product.componentID} {product.typeName}{cached}: {text}"
+            print(_harmless(line), flush=True)
         printed += 1
         if printed == arguments.count:
             return
