@@ -21,7 +21,7 @@ from anomaly.prediction import BOTH, OTHERS, OWN
 CLIP = 1.3  # residuals count up to so many times the largest in training
 STEADY = 8.0  # robust standard deviations: or up to so many, if no residual in training exceeded that
 MOST_SQUARED = 1e3  # the most that a residual's square counts
-MOST_BEYOND = 2.0  # the most that a sample out of range counts
+MOST_BEYOND = 100.0  # ranges: the most that a sample outside of the trained one counts
 MOST_NOISE = 9.0  # the most that it counts as noise, in robust variances: a single spike is not noise
 SMALLEST = 1e-6  # changes below this, relative to a stream's spread, are none; added to an energy that is inverted
 NO_ENERGY = 1e-3  # changes in a window, relative to the usual ones, below which a stream stands still
@@ -222,6 +222,8 @@ def _residual_terms(relative: Array) -> Array:
 
 def _runs(moved: NDArray[np.bool_], before: Array) -> Array:
     """Return how many samples in a row did not move, up to each of `moved`, shape (n, n_streams)."""
+    if len(moved) == 1:
+        return np.where(moved, 0.0, before + 1)
     number = np.arange(len(moved))[:, None]
     last = np.maximum.accumulate(np.where(moved, number, -1), axis=0)
     runs: Array = np.where(last < 0, before + number + 1, number - last).astype(np.float64)

@@ -8,7 +8,7 @@ Adaptive Regression Splines", 1991).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +27,8 @@ class Features:
     """Takes normalised windows and returns each stream's hinges, then its segments' means, the newest sample last.
 
     `mean` and `spread` (standard deviation) normalise the streams, `low` and `high` are their normalised range in
-    training; all have the shape (n_streams,). `knots` has the shape (n_knots, n_streams), `hinge_mean` and
-    `hinge_spread` (n_streams, n_hinges); they are empty if there were too few windows.
+    training; all have the shape (n_streams,). `knots` has the shape (n_knots, n_streams), `hinge_spread`, by which
+    hinges are divided, (n_streams, n_hinges); they are empty if there were too few windows.
     """
 
     mean: Array
@@ -36,7 +36,6 @@ class Features:
     low: Array
     high: Array
     knots: Array
-    hinge_mean: Array
     hinge_spread: Array
 
     @classmethod
@@ -50,38 +49,40 @@ class Features:
         low, high = normal.min(axis=0), normal.max(axis=0)
         quantiles = QUANTILES if len(windows) >= HINGED * n_streams else ()
         knots = np.array([np.quantile(normal, quantile, axis=0) for quantile in quantiles]).reshape(-1, n_streams)
-        none = np.zeros((n_streams, 0))
-        features = cls(mean, spread, low, high, knots, none, none)
+        features = cls(mean, spread, low, high, knots, np.zeros((n_streams, 0)))
         if not quantiles:
             return features
         hinges = features._hinges(features.normal(windows)).astype(np.float64)
         usual = hinges.std(axis=0)
-        return replace(features, hinge_mean=hinges.mean(axis=0), hinge_spread=np.where(usual > 1e-6, usual, 1))
+        return replace(features, hinge_spread=np.where(usual > 1e-6, usual, 1))
 
     @property
     def n_hinges(self) -> int:
         """Number of a stream's features that are hinges."""
-        return int(self.hinge_mean.shape[1])
+        return int(self.hinge_spread.shape[1])
 
     def normal(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return windows, or samples, in units of each stream's standard deviation, with a mean of 0."""
-        normal = np.minimum(np.maximum((windows - self.mean) / self.spread, -LARGEST), LARGEST)
-        if np.isnan(normal).any():
-            normal = np.where(np.isnan(normal), LARGEST, normal)
-        result: NDArray[np.float32] = normal.astype(np.float32)
+        normal = (windows - self.mean) / self.spread
+        # fmax and fmin take the bound for what is not a number.
+        result: NDArray[np.float32] = np.fmin(np.fmax(normal, -LARGEST), LARGEST).astype(np.float32)
         return result
 
     def beyond(self, normal: NDArray[np.float32]) -> Array:
         """Return how far normalised samples are out of the trained range, relative to it; 0 inside of it."""
         out: Array = np.maximum(np.maximum(normal - self.high, self.low - normal), 0)
-        return out / np.maximum(self.high - self.low, LEAST_RANGE)
+        return out / self._range
+
+    @cached_property
+    def _range(self) -> Array:
+        return np.maximum(self.high - self.low, LEAST_RANGE)
 
     def __call__(self, normal: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the features of normalised windows, shape (n, n_steps, n_streams): (n, n_streams, n_features)."""
         means: NDArray[np.float32] = np.matmul(segments(normal.shape[1]), normal).transpose(0, 2, 1)
         if not self.n_hinges:
             return means
-        hinges = (self._hinges(normal) - self.hinge_mean) / self.hinge_spread
+        hinges = self._hinges(normal) / self.hinge_spread
         return np.concatenate([hinges.astype(np.float32), means], axis=2)
 
     def _hinges(self, normal: NDArray[np.float32]) -> NDArray[np.float32]:

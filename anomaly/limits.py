@@ -28,6 +28,7 @@ STILLEST = 1e3  # usual energy ÷ the least of a window, from which flatness is 
 LONGER_RUN = 3  # times the longest run in training: a stuck sensor
 SHORTEST_RUN = 5  # samples, or so many
 MOST_STILL = 0.25  # of the training: a stream that stands still for longer may do so for ever
+VISITS = 20  # to the trained range, independent of each other, that show what it is; with fewer its limits are wider
 OUT_OF_RANGE = 0.5  # of the trained range: further out is an alarm, whatever the others do
 SCALES = (0.1, 0.03, 0.01, 0.003)  # weights of averages that show how long residuals remember
 NEVER = 1e30  # a limit that is not reached
@@ -51,7 +52,7 @@ def learn(seen: Seen, weights: NDArray[np.float32]) -> Usual:
     squares = np.array([check.form is Form.SQUARE for check in CHECKS])
     usual = replace(usual, start=np.where(squares[:, None], 0, averaged.mean(axis=0)))
     statistics = Checks(usual).levels(seen)  # divided by 1
-    limits = [_limit(check, statistics[:, index], usual, held_out) for index, check in enumerate(CHECKS)]
+    limits = [_limit(check, statistics[:, index], usual, seen) for index, check in enumerate(CHECKS)]
     return replace(usual, limits=np.array(limits))
 
 
@@ -59,28 +60,39 @@ def freedom(check: Check, usual: Usual, held_out: Array) -> Array:
     """Return how many independent averages of a check the training holds, shape (n_streams,).
 
     `held_out`: the residuals of all predictions, shape (n, N_PREDICTIONS, n_streams). The longer they remember, the
-    fewer these are: an average of white noise has a variance of weight / (2 - weight), one of others more.
+    fewer these are.
     """
     source = OWN if check.source is None else check.source
-    relative = held_out[:, source] / usual.spread[source]  # a variance of 1, or less if it is rounding
-    memory = np.ones(relative.shape[1])
-    for weight in SCALES:
-        averages = smoothed(relative, weight, np.zeros_like(memory))
-        memory = np.maximum(memory, np.square(averages).mean(axis=0) * (2 - weight) / weight)
+    memory = _memory(held_out[:, source] / usual.spread[source])
     independent: Array = len(held_out) / (2 / min(check.weight, 0.1) + 2 * (memory - 1))
     return independent
 
 
-def _limit(check: Check, statistic: Array, usual: Usual, held_out: Array) -> Array:
+def _memory(values: Array) -> Array:
+    """Return for how many samples values remember, shape (n_streams,): 1 for white noise.
+
+    `values`: shape (n, n_streams), with a variance of 1 (if it is less, what they remember counts less). An average
+    of white noise has a variance of weight / (2 - weight), one of others so many times more.
+    """
+    memory = np.ones(values.shape[1])
+    for weight in SCALES:
+        averages = smoothed(values, weight, np.zeros_like(memory))
+        memory = np.maximum(memory, np.square(averages).mean(axis=0) * (2 - weight) / weight)
+    return memory
+
+
+def _limit(check: Check, statistic: Array, usual: Usual, seen: Seen) -> Array:
     """Return a check's limit for each stream, from its statistic in training, shape (n, n_streams)."""
     highest: Array = statistic.max(axis=0)
     moves = np.isfinite(usual.change)
     if check.subject is Subject.RANGE:
-        return np.full(len(highest), OUT_OF_RANGE)
+        samples = seen.normal[:, -1].astype(np.float64)
+        visits = len(samples) / (2 * _memory(samples))
+        return OUT_OF_RANGE * np.square(np.maximum(1, VISITS / visits))
     if check.subject is Subject.STILL:
         limit = np.maximum(SHORTEST_RUN - 1, LONGER_RUN * highest) + 0.5
         return np.where(highest < MOST_STILL * len(statistic), limit, NEVER)
-    doubt = _doubt(check, usual, held_out)
+    doubt = _doubt(check, usual, seen.residuals)
     if check.form is Form.INVERSE:
         energy = np.log(statistic)
         limit = np.exp(np.maximum(_tail(energy, check.tail), energy.max(axis=0) + np.log(ABOVE_HIGHEST)))
