@@ -108,7 +108,10 @@ class Watch:
         """Return for each of the next windows the highest level of all checks of its new samples."""
         seen = self._relations.see(self._cut(windows))
         self._levels = self._checks.levels(seen).max(axis=(1, 2)) * self._factor
-        levels: list[float] = np.maximum.reduceat(self._levels, self._begin[:-1]).tolist()
+        highest = (
+            self._levels if len(self._levels) == len(windows) else np.maximum.reduceat(self._levels, self._begin[:-1])
+        )
+        levels: list[float] = highest.tolist()
         return levels
 
     def _cut(self, windows: Sequence[Window]) -> NDArray[np.float32]:

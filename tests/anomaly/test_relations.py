@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from anomaly import limits
-from anomaly.checks import CHECKS, NAMES, Checks
+from anomaly.checks import CHECKS, FLAT, FLAT_SLOW, N_PREDICTED, N_RESIDUAL, NAMES, RANGE, RUN, Checks, Form
 from anomaly.diagnosis import Kind
 from anomaly.relations import ALARM_MARGIN, Relations, Watch
 from anomaly.windows import Window, WindowBuilder
@@ -216,6 +216,16 @@ def test_leaving_the_trained_range_together_is_an_alarm_though_the_relation_hold
     relations, _ = Relations.learn(joined(windows(ramp(0, 1), N_STEPS)))
     watch, levels, _ = watched(relations, ramp(0, 30))
     assert (levels[2000:] > 1).all() and watch.diagnose(2500) == (Kind.OUTSIDE, None)
+
+
+def test_checks_of_a_form_stand_together():
+    """So that slices address them."""
+    forms = [check.form for check in CHECKS]
+    assert forms[:3] == [Form.MEAN] * 3 and all(check.source is not None for check in CHECKS[:N_PREDICTED])
+    assert [i for i, form in enumerate(forms) if form is Form.SQUARE] == list(range(3, N_RESIDUAL))
+    assert [i for i, form in enumerate(forms) if form is Form.INVERSE] == list(range(N_PREDICTED - 2, FLAT_SLOW + 1))
+    assert (NAMES[FLAT], NAMES[FLAT_SLOW]) == ("flat", "flat, slow")
+    assert (NAMES[RUN], NAMES[RANGE]) == ("run", "range") and len(set(NAMES)) == len(NAMES)
 
 
 def test_each_limit_is_above_what_training_showed(plant: Plant, relations: Relations):
