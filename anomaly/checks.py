@@ -21,8 +21,8 @@ from anomaly.prediction import BOTH, OTHERS, OWN
 CLIP = 1.3  # residuals count up to so many times the largest in training
 STEADY = 8.0  # robust standard deviations: or up to so many, if no residual in training exceeded that
 MOST_SQUARED = 1e3  # the most that a residual's square counts
-MOST_BEYOND = 100.0  # ranges: the most that a sample outside of the trained one counts
 MOST_NOISE = 9.0  # the most that it counts as noise, in robust variances: a single spike is not noise
+MOST_BEYOND = 100.0  # ranges: the most that a sample outside of the trained one counts
 SMALLEST = 1e-6  # changes below this, relative to a stream's spread, are none; added to an energy that is inverted
 NO_ENERGY = 1e-3  # changes in a window, relative to the usual ones, below which a stream stands still
 HISTORY = 64  # samples that evidence goes back
@@ -84,8 +84,8 @@ CHECKS = (
     Check("range", Subject.RANGE, None, 0.1, Form.MEAN),
 )
 NAMES = tuple(check.name for check in CHECKS)
-N_RESIDUAL = 7  # the first checks are of residuals and their squares,
-N_PREDICTED = 12  # and up to here of what is predicted
+N_RESIDUAL = 7  # checks of residuals and their squares: the first
+N_PREDICTED = 12  # these, and checks of the noise in residuals
 FLAT, FLAT_SLOW, RUN, RANGE = range(N_PREDICTED, len(CHECKS))
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from anomaly.averages import smoothed
 from anomaly.checks import CHECKS, MOST_NOISE, NAMES
 from anomaly.features import Array
-from anomaly.limits import RESOLVED, freedom
+from anomaly.limits import RESOLVED, freedom, memories
 from anomaly.prediction import BOTH, OTHERS, OWN
 from anomaly.relations import FEWEST, Relations
 
@@ -89,7 +89,7 @@ def _too_short(windows: NDArray[np.float32], relations: Relations, held_out: Arr
     """Say if there are too few samples for the limits, given how long residuals remember."""
     weights, spread = relations.weights[:, OTHERS], relations.usual.spread[OTHERS]
     rounding = spread <= RESOLVED * np.linalg.norm(weights, axis=0) * 1.001
-    independent = freedom(CHECKS[NAMES.index("others")], relations.usual, held_out)
+    independent = freedom(CHECKS[NAMES.index("others")], len(windows), memories(relations.usual, held_out))
     least = np.where(rounding, np.inf, independent).min()
     if least < ENOUGH:
         samples = len(windows) + windows.shape[1] - 1

@@ -52,19 +52,26 @@ def learn(seen: Seen, weights: NDArray[np.float32]) -> Usual:
     squares = np.array([check.form is Form.SQUARE for check in CHECKS])
     usual = replace(usual, start=np.where(squares[:, None], 0, averaged.mean(axis=0)))
     statistics = Checks(usual).levels(seen)  # divided by 1
-    limits = [_limit(check, statistics[:, index], usual, seen) for index, check in enumerate(CHECKS)]
+    memory = memories(usual, held_out)
+    limits = [_limit(check, statistics[:, index], usual, seen, memory) for index, check in enumerate(CHECKS)]
     return replace(usual, limits=np.array(limits))
 
 
-def freedom(check: Check, usual: Usual, held_out: Array) -> Array:
-    """Return how many independent averages of a check the training holds, shape (n_streams,).
+def memories(usual: Usual, held_out: Array) -> Array:
+    """Return for how many samples residuals remember, shape (N_PREDICTIONS, n_streams).
 
-    `held_out`: the residuals of all predictions, shape (n, N_PREDICTIONS, n_streams). The longer they remember, the
-    fewer these are.
+    `held_out`: the residuals of all predictions, shape (n, N_PREDICTIONS, n_streams).
+    """
+    return np.array([_memory(residuals) for residuals in (held_out / usual.spread).swapaxes(0, 1)])
+
+
+def freedom(check: Check, n_windows: int, memory: Array) -> Array:
+    """Return how many independent averages of a check so many windows hold, shape (n_streams,).
+
+    `memory`: of the residuals of all predictions, as `memories` returns it. The longer it is, the fewer these are.
     """
     source = OWN if check.source is None else check.source
-    memory = _memory(held_out[:, source] / usual.spread[source])
-    independent: Array = len(held_out) / (2 / min(check.weight, 0.1) + 2 * (memory - 1))
+    independent: Array = n_windows / (2 / min(check.weight, 0.1) + 2 * (memory[source] - 1))
     return independent
 
 
@@ -81,7 +88,7 @@ def _memory(values: Array) -> Array:
     return memory
 
 
-def _limit(check: Check, statistic: Array, usual: Usual, seen: Seen) -> Array:
+def _limit(check: Check, statistic: Array, usual: Usual, seen: Seen, memory: Array) -> Array:
     """Return a check's limit for each stream, from its statistic in training, shape (n, n_streams)."""
     highest: Array = statistic.max(axis=0)
     moves = np.isfinite(usual.change)
@@ -92,7 +99,7 @@ def _limit(check: Check, statistic: Array, usual: Usual, seen: Seen) -> Array:
     if check.subject is Subject.STILL:
         limit = np.maximum(SHORTEST_RUN - 1, LONGER_RUN * highest) + 0.5
         return np.where(highest < MOST_STILL * len(statistic), limit, NEVER)
-    doubt = _doubt(check, usual, seen.residuals)
+    doubt = _doubt(freedom(check, len(statistic), memory))
     if check.form is Form.INVERSE:
         energy = np.log(statistic)
         limit = np.exp(np.maximum(_tail(energy, check.tail), energy.max(axis=0) + np.log(ABOVE_HIGHEST)))
@@ -115,13 +122,13 @@ def _tail(statistic: Array, least: Array | float) -> Array:
     return end
 
 
-def _doubt(check: Check, usual: Usual, held_out: Array) -> Array:
+def _doubt(independent: Array) -> Array:
     """Return how many times higher a limit must be because the training is short.
 
     As a quantile of Student's t² is higher than that of the normal distribution, in Peizer and Pratt's approximation
-    (1968), with the degrees of freedom that the training has effectively.
+    (1968), with as many degrees of freedom as the training holds independent averages.
     """
-    degrees = np.maximum(3.0, freedom(check, usual, held_out))
+    degrees = np.maximum(3.0, independent)
     exponent = np.minimum(RARE_SQUARE * (degrees - 1.5) / np.square(degrees - 1), 50)
     times: Array = np.minimum(degrees * np.expm1(exponent) / RARE_SQUARE, 1e6)
     return times

@@ -234,8 +234,10 @@ def _extras(path: Path, weights: bytes) -> tuple[str | None, dict[str, Any]]:
         with h5py.File(io.BytesIO(weights), "r") as h5:
             if JSON_SHA256 not in h5.attrs:
                 return None, {}
+            arrays = h5.get(ARRAYS, {})
             metadata = json.loads(
-                bytes(h5[METADATA][()]), object_hook=lambda o: h5[f"{ARRAYS}/{o[ARRAY]}"][()] if ARRAY in o else o
+                bytes(h5[METADATA][()]),
+                object_hook=lambda o: arrays[str(o[ARRAY])][()] if o.keys() == {ARRAY} and arrays else o,
             )
             json_sha256 = str(h5.attrs[JSON_SHA256])
         if not isinstance(metadata, dict):

@@ -123,6 +123,18 @@ def test_metadata_of_any_size_and_text(pair, model):
     assert load_model(pair)[1] == metadata
 
 
+def test_arrays_in_metadata_are_saved_as_they_are(pair, model):
+    arrays = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0, 3)), np.array([np.inf])]
+    save_model(model, pair, {"nested": {"arrays": arrays}, "n": 1})
+    loaded = load_model(pair)[1]
+    assert loaded["n"] == 1
+    for before, after in zip(arrays, loaded["nested"]["arrays"], strict=True):
+        np.testing.assert_array_equal(after, before)
+        assert after.dtype == before.dtype and after.shape == before.shape
+    save_model(model, pair, {"array": 3})  # the name of a reference, but there are no arrays
+    assert load_model(pair)[1] == {"array": 3}
+
+
 def test_metadata_that_json_cannot_hold_leaves_the_old_pair(pair, model):
     with pytest.raises(TypeError):
         save_model(model, pair, {"x": object()})

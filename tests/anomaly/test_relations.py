@@ -244,5 +244,6 @@ def test_residuals_with_a_long_memory_leave_few_independent_samples(memory: floa
     walk = np.array([value := memory * value + each for each in random.normal(size=5000)])
     samples = np.stack([walk, random.normal(size=5000)], axis=1)
     relations, held_out = Relations.learn(joined(windows(samples, N_STEPS)))
-    slow, white = limits.freedom(CHECKS[NAMES.index("others")], relations.usual, held_out)
+    remembered = limits.memories(relations.usual, held_out)
+    slow, white = limits.freedom(CHECKS[NAMES.index("others")], len(held_out), remembered)
     assert white > 150 and slow < 5000 * (1 - memory) * 2

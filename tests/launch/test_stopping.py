@@ -72,7 +72,9 @@ def test_ctrl_c_while_everything_starts(folder: Folder):
         cluster.process.send_signal(signal.SIGINT)
         code = cluster.wait(5)
         # Before Python is up, the signal itself ends it, or a traceback of Python's own modules.
-        starting = code == 1 and cluster.errors[-1] == "KeyboardInterrupt" and "launch" not in "".join(cluster.errors)
+        starting = (
+            code == 1 and cluster.errors[-1:] == ["KeyboardInterrupt"] and "launch" not in "".join(cluster.errors)
+        )
         assert code in (130, -signal.SIGINT) or starting
         eventually(lambda: not folder.processes(), 2)
 
