@@ -184,6 +184,15 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster
 
 
 @pytest.fixture
+def isle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """A cluster whose directory's domain has a name."""
+    monkeypatch.chdir(tmp_path)
+    isle = Cluster(tmp_path, "isle")
+    yield isle
+    isle.close()
+
+
+@pytest.fixture
 def raw() -> Iterator[Callable[[int], Socket]]:
     """`raw(zmq.SUB)` is a socket for a peer that is not ours; all are closed in the end."""
     context, opened = zmq.Context(), []

@@ -442,7 +442,7 @@ def test_a_forgotten_node_is_collected(cluster: Cluster, threads: Callable[[], i
     del node
     gc.collect()
     assert ref() is None
-    eventually(lambda: threads() == running - 2)
+    eventually(lambda: threads() == running - 3)
     assert len(cluster.publishers("P")) == 1  # as in the reference
 
 

@@ -40,6 +40,7 @@ class RawPublisher:
         self.socket = raw(zmq.XPUB)
         self.url = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
         self.cluster = cluster
+        self.domain = domain or ""
         requester = raw(zmq.REQ)
         requester.connect(cluster.url)
         registration = Registration("P", self.url, Kind.DATA, "Raw", REGISTERED * 1_000_000 + 1, domain, **fields)  # type: ignore[arg-type]
@@ -51,7 +52,7 @@ class RawPublisher:
         assert self.socket.recv() == b"\x01" + topic
 
     def send(self, text: str, topic: bytes = b"", **fields: object) -> None:
-        values: dict[str, object] = {"dataProductID": "P", "componentID": "Raw", "domain": ""}
+        values: dict[str, object] = {"dataProductID": "P", "componentID": "Raw", "domain": self.domain}
         values |= {"timestamp": now_us(), "registration_time": REGISTERED}
         product = GravityDataProductPB(data=text.encode(), **(values | fields))  # type: ignore[arg-type]
         self.socket.send_multipart([topic, product.SerializeToString()])

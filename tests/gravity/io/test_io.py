@@ -88,14 +88,23 @@ def is_free(port: int) -> bool:
 # ---- addresses -----------------------------------------------------------------------------------------------
 
 
-def test_the_first_free_port_is_taken(
-    transport: Transport, open_sender: OpenSender, free_port: Callable[[], int]
+def test_ports_are_dealt_in_turn(
+    transport: Transport, open_sender: OpenSender, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Two owners of a port cannot have registered in the same second; the turn comes round after a second or more."""
     first = free_port()
-    transport.options = Options(min_port=first, max_port=first + 50)
-    ports = [int(open_sender().url.rsplit(":", 1)[1]) for _ in range(3)]
-    assert ports == sorted(ports)
-    assert ports[0] == first and ports[-1] <= first + 50
+    transport.options = Options(min_port=first, max_port=first + 150)
+
+    def dealt(at: float) -> int:
+        monkeypatch.setattr("time.monotonic_ns", lambda: round(at * 1e9))
+        sender = open_sender()
+        sender.close()
+        return int(sender.url.rsplit(":", 1)[1]) - first
+
+    turns = [dealt(7 * 1.51 + at) for at in (0, 0.1, 0.5, 1, 1.5)]
+    for turn, expected in zip(turns, (0, 10, 50, 100, 150), strict=True):
+        assert 0 <= turn - expected < 10 or turn < expected == 150  # the next free one
+    assert dealt(8 * 1.51) < 10
 
 
 @pytest.mark.parametrize("open_", [Transport.sender, Transport.responder])

@@ -24,12 +24,12 @@ DELIVER, IGNORE, STALE = Verdict
 
 
 def product(text: str = "x", at: int = 100, **fields: object) -> GravityDataProductPB:
-    values: dict[str, object] = {"dataProductID": "P", "componentID": "A", "registration_time": 10}
+    values: dict[str, object] = {"dataProductID": "P", "componentID": "A", "domain": "isle", "registration_time": 10}
     return GravityDataProductPB(data=text.encode(), timestamp=at, **(values | fields))  # type: ignore[arg-type]
 
 
 def subscription(*publishers: Publisher, wants_cached: bool = True) -> Subscription:
-    subscription = Subscription(wants_cached=wants_cached)
+    subscription = Subscription("P", "isle", wants_cached=wants_cached)
     subscription.update(publishers)
     return subscription
 
@@ -59,13 +59,18 @@ def judge(s: Subscription, url: str, product: GravityDataProductPB) -> Verdict:
         (product(at=100), product(at=99), IGNORE),
         (product("x"), product("x"), IGNORE),
         (product("x"), product("y"), DELIVER),
-        (product("x"), product("x", dataProductID="Q"), DELIVER),
         (product("x"), product("x", is_cached_dataproduct=True), IGNORE),
         (product("x", 100), product("x", 101, is_cached_dataproduct=True), DELIVER),
         (None, product(is_cached_dataproduct=True), DELIVER),
         (None, product(registration_time=11), STALE),
         (None, product(registration_time=0), STALE),
         (product(at=100), product(at=99, registration_time=9), STALE),
+        (None, product(componentID="B"), STALE),  # of the same second, on a port that changed hands
+        (None, product(domain="mainland"), STALE),
+        (None, product(dataProductID="Q"), STALE),
+        (None, product(componentID="", domain=""), DELIVER),  # anonymous
+        (None, product(componentID="B", domain="mainland", is_relayed_dataproduct=True), DELIVER),
+        (None, product(componentID="B", is_relayed_dataproduct=True, registration_time=11), STALE),
     ],
 )
 def test_judge(last: GravityDataProductPB | None, new: GravityDataProductPB, verdict: Verdict) -> None:
@@ -116,18 +121,17 @@ def test_what_is_ignored_is_not_remembered() -> None:
 def test_publishers_have_clocks_of_their_own() -> None:
     s = subscription(A, B)
     assert judge(s, A.url, product(at=100)) is DELIVER
-    assert judge(s, B.url, product(at=50)) is DELIVER
+    assert judge(s, B.url, product(at=50, componentID="B")) is DELIVER
 
 
 @pytest.mark.parametrize(
     ("relayed", "verdict"),
     [
         (product("x", 100, is_relayed_dataproduct=True), IGNORE),
-        (product("x", 100), DELIVER),  # not relayed: another publisher that says the same
+        (product("x", 100, componentID="B"), DELIVER),  # not relayed: another publisher that says the same
         (product("x", 101, is_relayed_dataproduct=True), DELIVER),
         (product("y", 100, is_relayed_dataproduct=True), DELIVER),
         (product("x", 100, is_relayed_dataproduct=True, componentID="C"), DELIVER),
-        (product("x", 100, is_relayed_dataproduct=True, dataProductID="Q"), DELIVER),
     ],
 )
 def test_a_relays_first_message_may_be_known_from_elsewhere(relayed: GravityDataProductPB, verdict: Verdict) -> None:
@@ -149,7 +153,7 @@ def test_only_a_relays_first_message_is_compared_with_others() -> None:
 def test_last_products_oldest_first() -> None:
     s = subscription(A, B, C)
     judge(s, A.url, product("late", 300))
-    judge(s, B.url, product("early", 100))
+    judge(s, B.url, product("early", 100, componentID="B"))
     assert [p.data for p in s.last_products()] == [b"early", b"late"]
 
 
@@ -170,7 +174,7 @@ def test_nothing_received_nothing_remembered() -> None:
 
 
 def test_update() -> None:
-    s = Subscription(wants_cached=True)
+    s = Subscription("P", "isle", wants_cached=True)
     assert s.update([A, B]) == ([], [A, B])
     assert s.update([B, A]) == ([], [])
     assert s.update([B, C]) == ([A], [C])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from google.protobuf.message import Message
 
@@ -78,7 +78,8 @@ class ServiceDirectory:
         self._registry = Registry(domain)
         self._followed: set[str] = set()  # other domains
         self._synchroniser: Synchroniser | None = None
-        self._transport = Transport(options)
+        # Nodes of the real Gravity expect a restarted directory to publish its lists at the same address.
+        self._transport = Transport(replace(options or Options(), lowest_ports=True))
         requests = self._listen("*" if "*" in url else address, port)
         self.url = requests.url
         self._loop = Loop("service-directory")

@@ -22,17 +22,22 @@ from .sender import Sender
 _SCHEMES = {INPROC: "inproc://", PGM: "pgm://", EPGM: "epgm://", IPC: "ipc:///tmp/"}
 _CLOSE_LINGER = 300  # milliseconds allowed for sending the last messages when a node closes
 _CLOSE_CHECK = 0.1  # seconds between a waiting request's checks whether its node is closing
+_PORT_TURN = 10_000_000  # nanoseconds from one port's turn to the next one's
 _REBIND_WAIT = 0.3  # seconds for which ZeroMQ may keep using an address after unbinding it
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes)."""
+    """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes).
+
+    `lowest_ports`: whether to bind the lowest free ports, so that a restart finds the same, rather than one in turn.
+    """
 
     publish_hwm: int = 1000
     subscribe_hwm: int = 1000
     min_port: int = 24000
     max_port: int = 24999
+    lowest_ports: bool = False
     keep_alive: tuple[int, int, int] | None = None
 
     @classmethod
@@ -168,9 +173,16 @@ class Transport:
             raise TransportError(f"cannot connect to {url!r}: {error}") from None
 
     def _bind(self, binding: zmq.Socket[bytes], transport: int, id: str, ip: str) -> str:
-        """Bind to the first free port, or to the fixed address of other transports; return "" if that fails."""
+        """Bind to the next free port, or to the fixed address of other transports; return "" if that fails.
+
+        Ports are dealt in turn, by the clock: none is dealt twice within a second, the resolution of the registration
+        times that tell its owners apart.
+        """
         if transport == TCP:
-            urls = [f"tcp://{ip}:{port}" for port in range(self.options.min_port, self.options.max_port + 1)]
+            ports = range(self.options.min_port, self.options.max_port + 1)
+            in_turn = ports and not self.options.lowest_ports
+            turn = time.monotonic_ns() // _PORT_TURN % len(ports) if in_turn else 0
+            urls = [f"tcp://{ip}:{port}" for port in (*ports[turn:], *ports[:turn])]
         else:
             urls = [_SCHEMES[transport] + id]
         deadline = time.monotonic() + _REBIND_WAIT

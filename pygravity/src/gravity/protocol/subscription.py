@@ -40,7 +40,9 @@ class _Source:
 class Subscription:
     """The publishers of one (domain, data product, filter)."""
 
-    def __init__(self, *, wants_cached: bool) -> None:
+    def __init__(self, id: str, domain: str, *, wants_cached: bool) -> None:
+        self._id = id
+        self._domain = domain
         self.wants_cached = wants_cached
         self._sources: dict[str, _Source] = {}
 
@@ -65,12 +67,13 @@ class Subscription:
         """Return (messages to deliver, errors of malformed frames, whether the publisher is stale).
 
         `frames` are in the order in which the publisher at `url` sent them. It is stale if a frame does not come from
-        the registered publisher, because another process now owns its port; later frames are then ignored.
+        the registered publisher, because another process now owns its port, perhaps one of another cluster; later
+        frames are then ignored.
         Duplicates, messages older than the last and unwanted cached messages are not delivered. Delivered messages
         are stamped with `now`, in microseconds since the epoch.
         """
         source = self._sources[url]
-        registration_time = source.publisher.registration_time
+        publisher = source.publisher
         products: list[GravityDataProductPB] = []
         malformed: list[MalformedFrame] = []
         for frame in frames:
@@ -79,7 +82,7 @@ class Subscription:
             except MalformedFrame as error:
                 malformed.append(error)
                 continue
-            if product.registration_time != registration_time:
+            if not (product.dataProductID == self._id and is_from(publisher, product, self._domain)):
                 return products, malformed, True
             timestamp = product.timestamp
             if timestamp <= source.timestamp and (timestamp < source.timestamp or source.repeats(product)):
@@ -109,6 +112,19 @@ class Subscription:
             and _same_content(last, product)
             for last in others
         )
+
+
+def is_from(publisher: Publisher, product: GravityDataProductPB, domain: str) -> bool:
+    """Return whether `product` comes from `publisher` of this domain, rather than from a later owner of its port.
+
+    A relay passes on the sender's component and domain; heartbeats and metrics have neither.
+    """
+    if product.registration_time != publisher.registration_time:
+        return False
+    component_id = product.componentID
+    if not component_id or product.is_relayed_dataproduct or not publisher.component_id:
+        return True
+    return component_id == publisher.component_id and product.domain == domain
 
 
 def choose_publishers(publishers: list[Publisher], component_id: str, ip: str) -> list[Publisher]:

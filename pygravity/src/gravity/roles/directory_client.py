@@ -71,6 +71,16 @@ class DirectoryClient:
         """Return the directory's domain; raise NoDirectory after `attempts` timeouts of `timeout` seconds each."""
         return self._ask(GetDomain(), decode_domain_reply, attempts, timeout)
 
+    def glance(self, id: str, domain: str, timeout: float) -> list[Publisher] | None:
+        """Return the publishers of a data product, or None if the directory does not answer within `timeout` seconds.
+
+        Does not wait for the requests of other threads.
+        """
+        try:
+            return self._ask_once(encode_request(Lookup(id, Kind.DATA, domain)), decode_publishers_reply, timeout)
+        except NoDirectory:
+            return None
+
     def publishers(self, id: str, domain: str) -> list[Publisher]:
         """Return the publishers of a data product; raise NoDirectory."""
         return self._ask(Lookup(id, Kind.DATA, domain), decode_publishers_reply)
@@ -103,13 +113,17 @@ class DirectoryClient:
         frame = encode_request(request)
         with self._lock:
             for _ in range(attempts):
-                try:
-                    reply = self._transport.request(self.url, frame, timeout)
-                except TransportError as error:
-                    raise NoDirectory(str(error)) from None
-                if reply is not None:
-                    try:
-                        return decode(reply)
-                    except MalformedFrame as error:
-                        raise NoDirectory(f"the program at {self.url} is not a Service Directory: {error}") from None
+                answer = self._ask_once(frame, decode, timeout)
+                if answer is not None:
+                    return answer
         raise NoDirectory(f"no Service Directory answers at {self.url}")
+
+    def _ask_once(self, frame: bytes, decode: Callable[[bytes], T], timeout: float) -> T | None:
+        """Return the answer to a request, or None after `timeout` seconds."""
+        try:
+            reply = self._transport.request(self.url, frame, timeout)
+            return None if reply is None else decode(reply)
+        except TransportError as error:
+            raise NoDirectory(str(error)) from None
+        except MalformedFrame as error:
+            raise NoDirectory(f"the program at {self.url} is not a Service Directory: {error}") from None

@@ -14,8 +14,6 @@ from .directory_client import DirectoryClient, NoDirectory
 from .provider import Provider, ProviderRole, RegisteredService
 from .publisher import PublisherRole
 
-REREGISTRATION_TRIES = 4
-
 _REPLY_CODES = {
     DirectoryCode.SUCCESS: codes.SUCCESS,
     DirectoryCode.DUPLICATE_REGISTRATION: codes.DUPLICATE,
@@ -44,6 +42,7 @@ class Registrar:
         self._provider_role = provider_role
         self._lock = threading.RLock()
         self._closed = False
+        self._turn = 0  # whose listing to check
 
     def register(self, id: str, transport: int, *, cache: bool, anonymous: bool = False) -> int:
         """Bind a data product to an address and register it; `anonymous`: do not stamp component and domain."""
@@ -101,18 +100,32 @@ class Registrar:
             s = self._provider_role.remove(id)
             return self._unregister(Unregistration(id, s.url, Kind.SERVICE, s.registration_time), patiently)
 
-    def register_again(self) -> None:
-        """Repeat all registrations unchanged, for a restarted Service Directory."""
+    def is_listed(self, timeout: float) -> bool:
+        """Return whether the directory lists one of the node's data products, another one at each call.
+
+        It is taken to do so if it does not answer within `timeout` seconds.
+        """
         with self._lock:
-            products, services = self._publisher_role.publications(), self._provider_role.services()
-        again = [
-            *(Registration(p.id, p.url, Kind.DATA, self._component_id, p.registered) for p in products),
-            *(Registration(s.id, s.url, Kind.SERVICE, self._component_id, s.registered) for s in services),
-        ]
-        for registration in again:
-            for _ in range(REREGISTRATION_TRIES):
-                if self._register(registration) == codes.SUCCESS:
-                    break
+            products = self._publisher_role.publications()
+        if not products:
+            return True
+        self._turn += 1
+        product = products[self._turn % len(products)]
+        listed = self._directory.glance(product.id, self._domain(), timeout)
+        return listed is None or any(p.url == product.url for p in listed) or product.id not in self._publisher_role
+
+    def register_again(self) -> bool:
+        """Repeat all registrations unchanged, for a restarted Service Directory; return whether it answers."""
+        with self._lock:
+            again: list[tuple[Publication | RegisteredService, Kind]] = [
+                *((p, Kind.DATA) for p in self._publisher_role.publications()),
+                *((s, Kind.SERVICE) for s in self._provider_role.services()),
+            ]
+            return all(
+                self._register(Registration(own.id, own.url, kind, self._component_id, own.registered))
+                != codes.REQUEST_TIMEOUT
+                for own, kind in again
+            )
 
     def close(self) -> bool:
         """Refuse further registrations; return False if already closed."""

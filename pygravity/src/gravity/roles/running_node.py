@@ -19,11 +19,13 @@ from ..log import library_log
 from ..protocol import codes
 from ..protocol.codes import TCP
 from ..protocol.config import Parameters
+from ..protocol.directory_messages import Publisher
 from ..protocol.envelope import MalformedFrame, checked_text, fill, parse
 from ..protocol.names import HEARTBEAT_SUFFIX, REGISTERED_PUBLISHERS
 from ..protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
 from .diagnostics import Diagnostics
 from .directory_client import DirectoryClient, NoDirectory
+from .directory_watch import DirectoryWatch
 from .discovery import Discovery
 from .heartbeats import HeartbeatListeners, HeartbeatSender, Listener
 from .metrics import Metrics
@@ -52,6 +54,7 @@ class RunningNode:
         self._ended = False  # no loop may run
         self._joined = False
         self._heartbeat: HeartbeatSender | None = None
+        self._watch: DirectoryWatch | None = None
 
         url, domain = parameters.text("ServiceDirectoryURL"), parameters.text("Domain")
         self._discovery: Discovery | None = None
@@ -70,6 +73,7 @@ class RunningNode:
             self._transport,
             lambda: self._loop("subscriptions"),
             component_id,
+            lambda: self.domain,
             lambda: self.directory.ip,
             self.directory.report_stale,
             self.metrics,
@@ -106,6 +110,8 @@ class RunningNode:
         return codes.SUCCESS
 
     def _begin(self) -> None:
+        lost = self._discovery.forget if self._discovery else lambda: None
+        self._watch = DirectoryWatch(self.directory, self.domain, self.registrar.is_listed, self._renew, lost)
         self.diagnostics.begin()
         if self.metrics:
             self.diagnostics.begin_metrics(self.metrics, self._loop("publications"))
@@ -133,20 +139,25 @@ class RunningNode:
         self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
-        """Switch to a restarted Service Directory: repeat all registrations and lookups.
-
-        Runs in the discovery thread.
-        """
+        """Switch to a Service Directory that has started at another address; runs in the discovery thread."""
         self.directory.move(url)
-        if not self._joined:
-            return
-        self.registrar.register_again()
-        known = self.subscriber_role.keys
-        for key in known():
-            with contextlib.suppress(NoDirectory):
-                publishers = self.directory.publishers(key.id, key.domain)
-                if updates_url := self.updates_url():
-                    self.subscriber_role.refresh(key, publishers, updates_url)
+        if self._watch:
+            self._watch.restarted()
+
+    def _renew(self, updates: Publisher) -> bool:
+        """Repeat all registrations and lookups at a restarted directory; return False if it stops answering.
+
+        Runs in the watch's thread.
+        """
+        try:
+            if not self.registrar.register_again():
+                return False
+            keys = self.subscriber_role.keys()
+            publishers = {key: self.directory.publishers(key.id, key.domain) for key in keys}
+        except NoDirectory:
+            return False
+        self.subscriber_role.renew(publishers, updates)
+        return True
 
     # ---- subscriptions -----------------------------------------------------------------------------------
 
@@ -154,24 +165,22 @@ class RunningNode:
         """Deliver a data product to a subscriber, holding only a weak reference to it."""
         try:
             publishers = self.directory.publishers(key.id, key.domain)
-            updates_url = self.updates_url()
+            updates = self._updates()
         except NoDirectory as error:
             library_log.warning("%s", error)
             return codes.NO_SERVICE_DIRECTORY
-        if updates_url is None:
+        if updates is None:
             return codes.NO_SERVICE_DIRECTORY
-        self.subscriber_role.subscribe(
-            key, filter_text, subscriber, publishers, updates_url, wants_cached=wants_cached
-        )
+        self.subscriber_role.subscribe(key, filter_text, subscriber, publishers, updates, wants_cached=wants_cached)
         return codes.SUCCESS
 
-    def updates_url(self) -> str | None:
-        """Return the address of the directory's RegisteredPublishers, or None; it appears shortly after the start."""
+    def _updates(self) -> Publisher | None:
+        """Return the publisher of the directory's updates, or None; it appears shortly after the start."""
         for attempt in range(DIRECTORY_TRIES):
             if attempt:
                 time.sleep(DIRECTORY_PAUSE)
             if found := self.directory.publishers(REGISTERED_PUBLISHERS, self.domain):
-                return found[0].url
+                return found[0]
         return None
 
     @property
@@ -227,6 +236,8 @@ class RunningNode:
         if unregister and self._joined:
             self.registrar.unregister_all()
         self._transport.end_requests()  # one in a callback would block its loop
+        if self._watch:
+            self._watch.close()
         self._end()
         self.publisher_role.close()
         self._transport.close()

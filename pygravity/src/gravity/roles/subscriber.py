@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -19,7 +19,7 @@ from ..io import Loop, Receiver, Transport, now_us
 from ..log import library_log
 from ..protocol.directory_messages import Kind, Publisher, Unregistration, decode_publishers
 from ..protocol.envelope import MalformedFrame, copy_of, decode_data_product
-from ..protocol.subscription import Subscription, choose_publishers
+from ..protocol.subscription import Subscription, choose_publishers, is_from
 from .metrics import SUBSCRIPTION, Metrics
 
 _BATCH = 100  # messages per callback: more would not fit in the processor's cache
@@ -55,7 +55,6 @@ class _Filtered:
 class _Feed:
     """A data product: its publishers, and its subscribers by filter text."""
 
-    directory_url: str
     publishers: list[Publisher]
     filtered: dict[bytes, _Filtered] = field(default_factory=dict)
 
@@ -68,6 +67,7 @@ class SubscriberRole:
         transport: Transport,
         loop: Callable[[], Loop],
         component_id: str,
+        domain: Callable[[], str],
         ip: Callable[[], str],
         report_stale: Callable[[Unregistration], None],
         metrics: Metrics | None = None,
@@ -75,11 +75,12 @@ class SubscriberRole:
         self._transport = transport
         self._loop = loop
         self._component_id = component_id
+        self._domain = domain
         self._ip = ip
         self._report_stale = report_stale
         self._metrics = metrics
         self._feeds: dict[Key, _Feed] = {}
-        self._updates: dict[str, Receiver] = {}  # receivers of RegisteredPublishers, by address
+        self._updates: tuple[Publisher, Receiver] | None = None  # of the lists of publishers
 
     def subscribe(
         self,
@@ -87,17 +88,17 @@ class SubscriberRole:
         filter_text: str,
         subscriber: Subscriber,
         publishers: list[Publisher],
-        directory_url: str,
+        updates: Publisher,
         *,
         wants_cached: bool,
     ) -> None:
         """Deliver messages of `key` whose filter text starts with `filter_text`.
 
-        `directory_url`: where the Service Directory publishes updates of `publishers`. `wants_cached`: whether to
-        deliver cached messages. Only a weak reference to `subscriber` is held; the node keeps it alive.
+        `updates`: the publisher of changes of `publishers`. `wants_cached`: whether to deliver cached messages.
+        Only a weak reference to `subscriber` is held; the node keeps it alive.
         """
         ref = weakref.ref(subscriber)
-        self._loop().call(lambda: self._add(key, filter_text.encode(), ref, publishers, directory_url, wants_cached))
+        self._loop().call(lambda: self._add(key, filter_text.encode(), ref, publishers, updates, wants_cached))
 
     def unsubscribe(self, key: Key, filter_text: str, subscriber: Subscriber) -> None:
         """Cancel a subscription; unknown ones are ignored."""
@@ -108,21 +109,26 @@ class SubscriberRole:
         """Return the subscribed data products."""
         return list(self._feeds)
 
-    def refresh(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
+    def renew(self, publishers: Mapping[Key, list[Publisher]], updates: Publisher) -> None:
         """Switch to the updates of a restarted Service Directory, starting with its current `publishers`."""
-        self._loop().call(lambda: self._follow(key, publishers, directory_url))
+        self._loop().call(lambda: self._renew(publishers, updates))
 
-    def _follow(self, key: Key, publishers: list[Publisher], directory_url: str) -> None:
-        feed = self._feeds.get(key)
-        if feed is None:
-            return
-        self._updates[feed.directory_url].remove_topic(key.id.encode())
-        self._follow_updates(directory_url, key.id)
-        feed.directory_url = directory_url
-        if publishers:  # if empty, they have not registered again yet, but the connections still work
-            self._use(key, feed, publishers)
-        for url in set(self._updates) - {f.directory_url for f in self._feeds.values()}:
-            self._loop().unwatch(self._updates.pop(url))
+    def _renew(self, publishers: Mapping[Key, list[Publisher]], updates: Publisher) -> None:
+        self._follow(updates)
+        for key, feed in self._feeds.items():
+            if listed := publishers.get(key):  # if empty, they have not registered again yet; the connections work
+                self._use(key, feed, listed)
+
+    def _follow(self, updates: Publisher) -> Receiver:
+        """Receive the updates of this publisher only."""
+        if self._updates:
+            self._loop().unwatch(self._updates[1])
+        receiver = self._transport.receiver(updates.url)
+        self._updates = updates, receiver
+        for key in self._feeds:
+            receiver.add_topic(key.id.encode())
+        self._loop().watch(receiver, lambda: self._receive_updates(updates, receiver))
+        return receiver
 
     def _use(self, key: Key, feed: _Feed, publishers: list[Publisher]) -> None:
         feed.publishers = publishers
@@ -135,16 +141,18 @@ class SubscriberRole:
         topic: bytes,
         ref: SubscriberRef,
         publishers: list[Publisher],
-        directory_url: str,
+        updates: Publisher,
         wants_cached: bool,
     ) -> None:
+        # Updates that are already followed are of the same directory, or of a later run of it.
+        receiver = self._updates[1] if self._updates else self._follow(updates)
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = _Feed(directory_url, publishers)
-            self._follow_updates(directory_url, key.id)
+            feed = self._feeds[key] = _Feed(publishers)
+            receiver.add_topic(key.id.encode())
         filtered = feed.filtered.get(topic)
         if filtered is None:
-            filtered = feed.filtered[topic] = _Filtered(Subscription(wants_cached=wants_cached))
+            filtered = feed.filtered[topic] = _Filtered(Subscription(key.id, key.domain, wants_cached=wants_cached))
             filtered.subscribers.append(ref)
             self._connect(key, topic, filtered, feed.publishers)
         elif all(known is not ref for known in filtered.subscribers):  # `==` would compare the referents
@@ -166,25 +174,24 @@ class SubscriberRole:
         del feed.filtered[topic]
         if not feed.filtered:
             del self._feeds[key]
-            self._updates[feed.directory_url].remove_topic(key.id.encode())
+            if self._updates:
+                self._updates[1].remove_topic(key.id.encode())
 
-    def _follow_updates(self, directory_url: str, id: str) -> None:
-        updates = self._updates.get(directory_url)
-        if updates is None:
-            receiver = updates = self._updates[directory_url] = self._transport.receiver(directory_url)
-            self._loop().watch(receiver, lambda: self._receive_updates(receiver))
-        updates.add_topic(id.encode())
-
-    def _receive_updates(self, updates: Receiver) -> None:
-        for frame in updates.receive():
+    def _receive_updates(self, updates: Publisher, receiver: Receiver) -> None:
+        for frame in receiver.receive():
             try:
-                id, domain, publishers = decode_publishers(decode_data_product(frame).data)
+                product = decode_data_product(frame)
+                id, domain, publishers = decode_publishers(product.data)
             except MalformedFrame as error:
                 library_log.warning("dropped an update of the list of publishers: %s", error)
                 continue
             feed = self._feeds.get(Key(domain, id))
-            if feed:
+            if feed is None:
+                continue
+            if is_from(updates, product, self._domain()):
                 self._use(Key(domain, id), feed, publishers)
+            else:
+                library_log.warning("dropped an update of %s from another directory at %s", id, updates.url)
 
     def _connect(self, key: Key, topic: bytes, filtered: _Filtered, publishers: list[Publisher]) -> None:
         """Open and close connections according to the current list of publishers."""
