@@ -152,11 +152,7 @@ class StreamReader:
                 products = self._take(timeout=1.0)
             except Empty:
                 if (silent := time.monotonic() - silent_since) >= SILENCE:
-                    log.warning(
-                        "nothing has arrived for %.0f s; is the publisher running? "
-                        "If it is, and the Service Directory was restarted, restart the publisher, then this node",
-                        silent,
-                    )
+                    log.warning("nothing has arrived for %.0f s; is the publisher running?", silent)
                 continue
             received = products[0].receivedTimestamp
             lag = time.time() - received / 1e6 if received else 0.0

@@ -277,6 +277,11 @@ class Cluster:
         ini = "".join(f"[{name}]\n{lines}\n" for name, lines in texts.items())
         (self.folder / "Gravity.ini").write_text(ini)
 
+    def share_a_port(self, *ids: str) -> None:
+        """Let these nodes take one and the same port, one after the other."""
+        port = self._first_port + 99
+        self.configure(**dict.fromkeys(ids, f"MinPort = {port}\nMaxPort = {port}\n"))
+
     # ---- the directory -------------------------------------------------------------------------------------
 
     def start_directory(self) -> None:

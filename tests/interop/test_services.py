@@ -95,6 +95,7 @@ def test_the_last_provider_is_asked(cluster: Cluster):
 
 
 def test_a_provider_that_restarts_on_its_port(cluster: Cluster):
+    cluster.share_a_port("Publisher", "Again")
     first, requestor = cluster.publisher(), cluster.subscriber()
     first.serve("Service")
     assert requestor.ask("Service", "x")
