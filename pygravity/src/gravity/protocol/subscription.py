@@ -73,7 +73,8 @@ class Subscription:
         are stamped with `now`, in microseconds since the epoch.
         """
         source = self._sources[url]
-        publisher = source.publisher
+        publisher, id = source.publisher, self._id
+        origin = publisher.registration_time, publisher.component_id, self._domain
         products: list[GravityDataProductPB] = []
         malformed: list[MalformedFrame] = []
         for frame in frames:
@@ -82,7 +83,10 @@ class Subscription:
             except MalformedFrame as error:
                 malformed.append(error)
                 continue
-            if not (product.dataProductID == self._id and is_from(publisher, product, self._domain)):
+            if product.dataProductID != id or (
+                (product.registration_time, product.componentID, product.domain) != origin
+                and not is_from(publisher, product, self._domain)
+            ):
                 return products, malformed, True
             timestamp = product.timestamp
             if timestamp <= source.timestamp and (timestamp < source.timestamp or source.repeats(product)):
