@@ -79,7 +79,7 @@ def test_a_subscriber_follows_the_new_directory(
     first = updates(cluster).url
     stop(cluster)
     assert node.subscribe("During", before) == gravity.NO_SERVICE_DIRECTORY
-    start(cluster, min_port=free_port() if moved else 24000, max_port=65535)
+    start(cluster, **({"min_port": free_port(), "max_port": 65535} if moved else {}))
     assert (updates(cluster).url != first) == moved
     after = cluster.subscriber(node, "After")
     publisher = cluster.publisher("Before")

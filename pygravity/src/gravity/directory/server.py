@@ -78,8 +78,9 @@ class ServiceDirectory:
         self._registry = Registry(domain)
         self._followed: set[str] = set()  # other domains
         self._synchroniser: Synchroniser | None = None
-        # Nodes of the real Gravity expect a restarted directory to publish its lists at the same address.
-        self._transport = Transport(replace(options or Options(), lowest_ports=True))
+        # Nodes of the real Gravity expect a restarted directory to publish its lists at the same address, so the
+        # ports follow from its own, with ten for each directory of a host.
+        self._transport = Transport(replace(options or Options(), first_port=10 * port))
         requests = self._listen("*" if "*" in url else address, port)
         self.url = requests.url
         self._loop = Loop("service-directory")

@@ -30,14 +30,14 @@ _REBIND_WAIT = 0.3  # seconds for which ZeroMQ may keep using an address after u
 class Options:
     """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes).
 
-    `lowest_ports`: whether to bind the lowest free ports, so that a restart finds the same, rather than one in turn.
+    `first_port`: which port of the range to try first, so that a restart finds the same; None: another one each time.
     """
 
     publish_hwm: int = 1000
     subscribe_hwm: int = 1000
     min_port: int = 24000
     max_port: int = 24999
-    lowest_ports: bool = False
+    first_port: int | None = None
     keep_alive: tuple[int, int, int] | None = None
 
     @classmethod
@@ -175,13 +175,14 @@ class Transport:
     def _bind(self, binding: zmq.Socket[bytes], transport: int, id: str, ip: str) -> str:
         """Bind to the next free port, or to the fixed address of other transports; return "" if that fails.
 
-        Ports are dealt in turn, by the clock: none is dealt twice within a second, the resolution of the registration
-        times that tell its owners apart.
+        Unless `first_port` is set, ports are dealt in turn, by the clock: none is dealt twice within a second, the
+        resolution of the registration times that tell its owners apart.
         """
         if transport == TCP:
             ports = range(self.options.min_port, self.options.max_port + 1)
-            in_turn = ports and not self.options.lowest_ports
-            turn = time.monotonic_ns() // _PORT_TURN % len(ports) if in_turn else 0
+            first = self.options.first_port
+            turn = time.monotonic_ns() // _PORT_TURN if first is None else first
+            turn %= max(len(ports), 1)
             urls = [f"tcp://{ip}:{port}" for port in (*ports[turn:], *ports[:turn])]
         else:
             urls = [_SCHEMES[transport] + id]
