@@ -1,11 +1,12 @@
 """Publish → callback, measured: `python -m benchmarks.messaging [--quick] [--rounds 5] [--json FILE]`.
 
-Publisher and subscribers are processes of their own, with 16 bytes of payload in Gravity's envelope. Three
+Publisher and subscribers are processes of their own, with 16 bytes of payload in Gravity's envelope. The
 contenders take turns, measure by measure; each figure is the median over the rounds, each ratio that of medians:
 
-    ours   the package gravity of this project
-    plain  pyzmq and protobuf, as their guides have it, with the same frames: what Python gives at best
-    real   the original Gravity, if GRAVITY_PREFIX names the folder that has its bin and lib
+    ours       the package gravity of this project
+    encrypted  the same in a cluster with a key
+    plain      pyzmq and protobuf, as their guides have it, with the same frames: what Python gives at best
+    real       the original Gravity, if GRAVITY_PREFIX names the folder that has its bin and lib
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import contextlib
 from collections.abc import Callable, Sequence
 
-from benchmarks.messaging_session import OURS, PLAIN, Contender, Session, find_real
+from benchmarks.messaging_session import ENCRYPTED, OURS, PLAIN, Contender, Session, find_real
 from benchmarks.report import Row, describe, median, ratio, table, write_json
 
 STEPS = [10_000, 20_000, 30_000, 40_000, 50_000, 60_000, 80_000, 100_000, 120_000]  # messages a second
@@ -117,13 +118,14 @@ def measure(contenders: Sequence[Contender], rounds: int, seconds: float) -> dic
 
 
 def rows(contenders: Sequence[Contender], rounds: int, seconds: float) -> list[Row]:
-    """Measure and return the table: medians, and ours as a multiple of the others."""
+    """Measure and return the table: medians, ours as a multiple of the others, and encrypted as one of ours."""
     result: list[Row] = []
     for figure, by_contender in measure(contenders, rounds, seconds).items():
-        medians = {name: median(by_contender.get(name, [])) for name in ("ours", "plain", "real")}
+        medians = {name: median(by_contender.get(name, [])) for name in ("ours", "encrypted", "plain", "real")}
         row: Row = {"what": figure, **medians}
         for name in ("plain", "real"):
             row[f"ours/{name}"] = ratio(medians["ours"], medians[name])
+        row["encrypted/ours"] = ratio(medians["encrypted"], medians["ours"])
         result.append(row)
     return result
 
@@ -138,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     real = find_real()
     about = describe("pyzmq", "protobuf", real="left out: " + real if isinstance(real, str) else "measured")
-    contenders = [OURS, PLAIN, *([real] if isinstance(real, Contender) else [])]
+    contenders = [OURS, ENCRYPTED, PLAIN, *([real] if isinstance(real, Contender) else [])]
     measured = rows(contenders, 1, 0.3) if given.quick else rows(contenders, given.rounds, given.seconds)
     print(table("Publish → callback, 16 bytes of payload", measured))
     if given.json:

@@ -16,17 +16,23 @@ from typing import Any
 
 from benchmarks.report import median
 
+from gravity.io.curve import make_key
+
 WORKER = Path(__file__).with_name("messaging_worker.py")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """How to run one implementation's ends; `directory` is its Service Directory, if it needs one."""
+    """How to run one implementation's ends; `directory` is its Service Directory, if it needs one.
+
+    `encrypted`: whether all of them have a key.
+    """
 
     name: str
     kind: str
     directory: tuple[str, ...] = ()
     package_path: str | None = None
+    encrypted: bool = False
 
     @property
     def environment(self) -> dict[str, str]:
@@ -36,6 +42,7 @@ class Contender:
 
 
 OURS = Contender("ours", "gravity", (sys.executable, "-m", "gravity.directory"))
+ENCRYPTED = Contender("encrypted", OURS.kind, OURS.directory, encrypted=True)
 PLAIN = Contender("plain", "plain")
 
 
@@ -155,6 +162,9 @@ class Session:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         ini = f'[general]\nServiceDirectoryURL="tcp://127.0.0.1:{port}"\nNoConfigServer=true\n'
+        if contender.encrypted:
+            make_key(Path(self._folder.name, "Gravity.key"))
+            ini += 'CurveKeyFile="Gravity.key"\n'
         Path(self._folder.name, "Gravity.ini").write_text(ini)
         self._processes.append(
             subprocess.Popen(

@@ -9,9 +9,9 @@ from pathlib import Path
 from node.errors import UserError
 from node.settings import DEFAULTS, INI
 
-from gravity.io import Transport, TransportError
-from gravity.protocol import config
-from gravity.roles.directory_client import DirectoryClient, NoDirectory
+from gravity.io import Transport, TransportError, cluster_key
+from gravity.protocol.config import Parameters
+from gravity.roles.directory_client import DirectoryClient, DirectoryRefuses, NoDirectory
 
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 
@@ -45,17 +45,22 @@ def needs_directory() -> bool:
     """Return whether to start a Service Directory: none answers, and it would run on this host."""
     if not Path(INI).is_file():
         raise UserError(f"{Path(INI).resolve()} is missing; restore it, the nodes are configured there")
-    transport = Transport()
     try:
-        parameters = config.read(Path(INI), "ServiceDirectory")
-        channel = config.read(Path(INI), "DataPublisher").get("subscription_name", DEFAULTS["subscription_name"])
-        directory = DirectoryClient(transport, parameters.get("servicedirectoryurl", ""))
+        parameters = Parameters.read("ServiceDirectory", Path(INI))
+        publisher = Parameters.read("DataPublisher", Path(INI))
+        key = cluster_key(parameters)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    channel = publisher.text("subscription_name", DEFAULTS["subscription_name"])
+    transport = Transport(key=key)
+    try:
+        directory = DirectoryClient(transport, parameters.text("ServiceDirectoryURL"))
         domain = directory.domain(attempts=1, timeout=PROBE_TIME)
         others = directory.publishers(channel, domain)
+    except (ValueError, TransportError, DirectoryRefuses) as error:
+        raise UserError(str(error)) from None
     except NoDirectory:
         return directory.is_local
-    except (ValueError, TransportError) as error:
-        raise UserError(str(error)) from None
     finally:
         transport.close()
     print(f"Using the Service Directory that answers at {directory.url}", flush=True)

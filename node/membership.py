@@ -52,11 +52,15 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
     print(f"running on {kind} in {Path(package.__file__ or '').parent}")
     node = GravityNode()
     settings = Settings(node.getStringParam, component_id)
-    while (code := node.init(component_id)) != gravity.SUCCESS:
+    code = node.init(component_id)
+    if not version and node.getStringParam("CurveKeyFile", ""):
+        log.warning("CurveKeyFile (%s) has no effect on a real Gravity: nothing is encrypted", INI)
+    while code != gravity.SUCCESS:
         if code == gravity.INVALID_PARAMETER:
-            raise UserError(f"{INI} is malformed (see the previous message); fix that line")
+            raise UserError(f"{INI} cannot be used (see the previous message); fix what it names")
         log.warning("no Service Directory answers at %s (%s); retrying", settings.text("ServiceDirectoryURL"), INI)
         time.sleep(RETRY_PAUSE)
+        code = node.init(component_id)
     return node, settings
 
 

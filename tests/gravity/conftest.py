@@ -18,7 +18,7 @@ import zmq
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity, log
 from gravity.directory.server import ServiceDirectory
-from gravity.io import Options
+from gravity.io import CurveKey, Options
 from gravity.protocol.directory_messages import Kind, Lookup, decode_publishers_reply, encode_request
 
 Eventually = Callable[..., None]
@@ -93,12 +93,12 @@ class Collector(GravitySubscriber):
 class Cluster:
     """A Service Directory in this process, and nodes that are closed in the end."""
 
-    def __init__(self, folder: Path, domain: str = "") -> None:
+    def __init__(self, folder: Path, domain: str = "", key: CurveKey | None = None) -> None:
         self.folder = folder
         self.port = find_free_port()
         self.url = f"tcp://localhost:{self.port}"
         self.configure()
-        self.directory = ServiceDirectory(self.url, domain, Options())
+        self.directory = ServiceDirectory(self.url, domain, Options(), key)
         self._nodes: list[GravityNode] = []
 
     def configure(self, text: str = "") -> None:
@@ -176,9 +176,15 @@ def product() -> Callable[[str, str], GravityDataProduct]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def key() -> CurveKey | None:
+    """The directory's key."""
+    return None
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, key: CurveKey | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     monkeypatch.chdir(tmp_path)
-    cluster = Cluster(tmp_path)
+    cluster = Cluster(tmp_path, key=key)
     yield cluster
     cluster.close()
 

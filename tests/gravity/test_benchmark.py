@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.messaging_session import OURS, PLAIN, Contender, Session
+from benchmarks.messaging_session import ENCRYPTED, OURS, PLAIN, Contender, Session
 from benchmarks.report import median, ratio, table
 
 
-@pytest.mark.parametrize("contender", [OURS, PLAIN], ids=["ours", "plain"])
+@pytest.mark.parametrize("contender", [OURS, ENCRYPTED, PLAIN], ids=["ours", "encrypted", "plain"])
 def test_both_ends_agree(contender: Contender) -> None:
     with Session(contender, subscribers=2, products=3) as session:
         for _ in range(2):

@@ -17,6 +17,7 @@ from tests.support import free_port
 from gravity import GravityDataProduct, GravityNode, gravity
 from gravity.directory.server import ServiceDirectory
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
+from gravity.io.curve import read_key
 
 
 @pytest.fixture
@@ -119,3 +120,43 @@ def test_nobody_reads_the_output(url: str, arguments: tuple[str, ...]):
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=30)
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+# ---- keys ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a directory with a key that `gravity keys` has made, as Gravity.ini says."""
+    monkeypatch.chdir(tmp_path)
+    url = f"tcp://127.0.0.1:{free_port()}"
+    setting = 'CurveKeyFile = "Gravity.key"'
+    code, printed, errors = run("keys")
+    assert (code, errors) == (0, "") and printed.endswith(f"name it in [general] of Gravity.ini: {setting}\n")
+    Path("Gravity.ini").write_text(f'[general]\nServiceDirectoryURL = "{url}"\nNoConfigServer = true\n{setting}\n')
+    directory = ServiceDirectory(url, key=read_key(Path("Gravity.key")))
+    yield url
+    directory.close()
+
+
+def test_the_command_has_the_key_that_is_configured(keyed: str):
+    assert run("list")[1].startswith("domain (unnamed): nodes ServiceDirectory\n")
+    assert run("--directory", keyed, "list")[1].startswith("domain (unnamed): nodes ServiceDirectory\n")
+
+
+def test_the_command_without_the_key(keyed: str):
+    Path("Gravity.ini").unlink()
+    code, _, errors = run("--directory", keyed, "list")
+    assert code == 1
+    reason, outcome = errors.splitlines()
+    assert reason.startswith(f"Gravity: the program at {keyed} requires a key, but this node has none; ")
+    assert outcome == "gravity: the configuration cannot be used (see the previous message)"
+
+
+def test_a_key_of_another_name_where_there_may_be_one_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("keys", "plant.key")[0] == 0
+    before = Path("plant.key").read_bytes()
+    assert Path("plant.key").stat().st_mode & 0o777 == 0o600
+    assert run("keys", "plant.key") == (1, "", "gravity: plant.key: exists already; keys are never overwritten\n")
+    assert Path("plant.key").read_bytes() == before

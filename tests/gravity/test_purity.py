@@ -79,5 +79,5 @@ def test_imports_between_folders_go_one_way(module: Path) -> None:
 
 def test_only_io_knows_zeromq() -> None:
     knowing = {module for module in MODULES if any(name.split(".")[0] == "zmq" for name in imports(module))}
-    names = ("receiver", "requests", "sender", "transport", "watched_socket")
+    names = ("curve", "handshake", "receiver", "requests", "sender", "transport", "watched_socket")
     assert knowing == {Path("io", f"{name}.py") for name in names}

@@ -65,3 +65,25 @@ def test_a_real_gravity_that_does_not_know_gravity_ini_is_not_misunderstood(fold
         "DataPublisher: the installed pyGravity reads Gravity.ini, not other.ini, which GRAVITY_INI names; "
         "unset GRAVITY_INI"
     ]
+
+
+UNENCRYPTED = """
+import logging
+class GravityNode:
+    def init(self, component_id): return -12
+    def getStringParam(self, key, default): return "Gravity.key" if key == "CurveKeyFile" else default
+class GravitySubscriber: ...
+class GravityDataProduct: ...
+class SpdLogHandler(logging.StreamHandler):
+    def __init__(self, convert): super().__init__()
+class gravity: SUCCESS, TCP, INVALID_PARAMETER = 0, 0, -12
+"""
+
+
+def test_a_real_gravity_does_not_encrypt_and_a_user_who_thinks_so_is_told(folder: Folder):
+    package = folder.path / "real" / "gravity"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(UNENCRYPTED)
+    publisher = folder.run(sys.executable, "DataPublisher.py", PYTHONPATH=str(package.parent))
+    assert publisher.wait() == 1
+    assert publisher.errors[0] == "CurveKeyFile (Gravity.ini) has no effect on a real Gravity: nothing is encrypted"

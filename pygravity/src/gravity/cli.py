@@ -1,4 +1,4 @@
-"""The command `gravity`: list a cluster, print the messages of a data product, measure its rate."""
+"""The command `gravity`: list a cluster, print the messages of a data product, measure its rate, make a key."""
 
 from __future__ import annotations
 
@@ -21,18 +21,29 @@ from google.protobuf.message import DecodeError, Message
 from . import gravity
 from .callbacks import GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
+from .io.curve import SETTING, make_key
 from .node import GravityNode
-from .protocol.config import ConfigError
+from .protocol.config import ConfigError, Parameters
 from .protocol.envelope import PROTOBUF_PROTOCOL
 from .protocol.names import DIRECTORY_SERVICE
 from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 
 COMPONENT_ID = "GravityCommand"
 ANSWER_TIME = 3000  # milliseconds
+KEY_FILE = Path("Gravity.key")
 
 
 class CommandError(Exception):
     """An error to be reported in one line."""
+
+
+def keys(arguments: argparse.Namespace) -> None:
+    """Make a cluster's key."""
+    make_key(arguments.file)
+    print(
+        f"{arguments.file} holds a new key. Copy it to each host of the cluster, where nobody else can read it, and "
+        f'name it in [general] of Gravity.ini: {SETTING} = "{arguments.file}"'
+    )
 
 
 class _Queue(GravitySubscriber):
@@ -162,7 +173,7 @@ def _time(microseconds: object) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gravity", description="Inspect a running Gravity cluster.")
+    parser = argparse.ArgumentParser(prog="gravity", description="Inspect a running Gravity cluster, or make a key.")
     parser.add_argument("--directory", metavar="URL", help="the Service Directory (default: from Gravity.ini)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -188,28 +199,51 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=echo)
     command = commands.add_parser("hz", parents=[product], help="rate, bytes and gaps of a data product")
     command.set_defaults(run=hz)
+
+    command = commands.add_parser("keys", help="make the key of an encrypted cluster")
+    command.add_argument("file", metavar="FILE", nargs="?", type=Path, default=KEY_FILE, help=f"default: {KEY_FILE}")
+    command.set_defaults(run=keys)
     return parser
+
+
+def _inspect(arguments: argparse.Namespace) -> None:
+    """Run a command that needs a node."""
+    with tempfile.TemporaryDirectory() as folder:
+        ini = _ini_for(arguments.directory, Path(folder)) if arguments.directory else None
+        sys.path.insert(0, "")
+        for module in getattr(arguments, "types", []):
+            importlib.import_module(module)
+        with GravityNode(ini=ini) as node:
+            code = node.init(COMPONENT_ID)
+            if code == gravity.INVALID_PARAMETER:
+                raise CommandError("the configuration cannot be used (see the previous message)")
+            if code != gravity.SUCCESS:
+                url = node.getStringParam("ServiceDirectoryURL", "tcp://localhost:5555")
+                raise CommandError(f"no Service Directory answers at {url} ({node.getCodeString(code)})")
+            arguments.run(node, arguments)
+
+
+def _ini_for(directory: str, folder: Path) -> Path:
+    """Return a configuration file in `folder` for another Service Directory; it has the key of the usual one."""
+    ini = folder / "Gravity.ini"
+    lines = ["[general]", f'ServiceDirectoryURL = "{directory}"', "NoConfigServer = true"]
+    usual = Parameters.read(COMPONENT_ID, Path(os.environ.get("GRAVITY_INI") or "Gravity.ini"))
+    if usual.text(SETTING):
+        (folder / KEY_FILE).symlink_to(usual.file(SETTING).resolve())  # a path may contain what an ini may not
+        lines.append(f'{SETTING} = "{KEY_FILE}"')
+    ini.write_text("\n".join(lines) + "\n")
+    return ini
 
 
 def main() -> int:
     """Run the command line; return the exit code."""
     arguments = _parser().parse_args()
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            ini = None
-            if arguments.directory:
-                ini = Path(folder, "Gravity.ini")
-                ini.write_text(f'[general]\nServiceDirectoryURL = "{arguments.directory}"\nNoConfigServer = true\n')
-            sys.path.insert(0, "")
-            for module in getattr(arguments, "types", []):
-                importlib.import_module(module)
-            with GravityNode(ini=ini) as node:
-                code = node.init(COMPONENT_ID)
-                if code != gravity.SUCCESS:
-                    url = node.getStringParam("ServiceDirectoryURL", "tcp://localhost:5555")
-                    raise CommandError(f"no Service Directory answers at {url} ({node.getCodeString(code)})")
-                arguments.run(node, arguments)
-                sys.stdout.flush()
+        if arguments.run is keys:
+            keys(arguments)
+        else:
+            _inspect(arguments)
+        sys.stdout.flush()
     except (CommandError, ConfigError, ImportError) as error:
         print(f"gravity: {error}", file=sys.stderr)
         return 1

@@ -27,6 +27,7 @@ from .protocol import codes
 from .protocol.config import Parameters
 from .protocol.envelope import decode_data_product
 from .protocol.names import HEARTBEAT_SUFFIX, RESERVED
+from .roles.directory_client import DirectoryRefuses
 from .roles.running_node import RunningNode
 from .roles.subscriber import Key
 from .swig import SwigObject
@@ -79,17 +80,17 @@ class GravityNode(SwigObject):
         `componentID` defaults to GravityComponentID in `[general]`, or else "GravityNode". The files are read once.
         Returns REQUEST_TIMEOUT if no Service Directory answers within nine seconds, FAILURE if none broadcasts the
         configured domain, NO_SERVICE_DIRECTORY if its host is unknown, or INVALID_PARAMETER if the configuration is
-        malformed; for the last two, the reason is printed on standard error.
+        malformed or the Service Directory refuses its key; for the last two, standard error tells the reason.
         """
         with self._lock:
-            if self._running is None:
-                try:
+            try:
+                if self._running is None:
                     self._running = self._configure(componentID)
-                except (ValueError, TransportError) as error:
-                    print(f"Gravity: {error}", file=sys.stderr)
-                    malformed = isinstance(error, ValueError)
-                    return codes.INVALID_PARAMETER if malformed else codes.NO_SERVICE_DIRECTORY
-            return self._running.join()
+                return self._running.join()
+            except (ValueError, TransportError, DirectoryRefuses) as error:
+                print(f"Gravity: {error}", file=sys.stderr)
+                unknown = isinstance(error, TransportError)
+                return codes.NO_SERVICE_DIRECTORY if unknown else codes.INVALID_PARAMETER
 
     def close(self) -> None:
         """Unregister everything, if the Service Directory answers, and release threads and sockets."""

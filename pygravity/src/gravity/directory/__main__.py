@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from .. import log
-from ..io import Options, TransportError
+from ..io import Options, TransportError, cluster_key
 from ..protocol.config import ConfigError, Parameters
 from .server import COMPONENT_ID, BroadcastSettings, ServiceDirectory
 
@@ -25,7 +25,7 @@ def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
     wanted = [name.strip() for name in parameters.text("DomainSyncList").split(",") if name.strip()]
     port = parameters.integer("ServiceDirectoryBroadcastPort", 8276)
     url = parameters.text("ServiceDirectoryURL") or DEFAULT_URL
-    directory = ServiceDirectory(url, domain, Options.from_parameters(parameters))
+    directory = ServiceDirectory(url, domain, Options.from_parameters(parameters), cluster_key(parameters))
     try:
         if domain and parameters.yes("BroadcastEnabled", True):
             rate = max(1, parameters.integer("ServiceDirectoryBroadcastRate", 10))

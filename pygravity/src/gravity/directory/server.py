@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from .. import log
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import (
+    CurveKey,
     Loop,
     Options,
     Responder,
@@ -70,8 +71,13 @@ class BroadcastSettings:
 class ServiceDirectory:
     """A Service Directory that runs in a thread until `close`."""
 
-    def __init__(self, url: str, domain: str = "", options: Options | None = None) -> None:
-        """Listen at `url`; raise ValueError if it is malformed, TransportError if it is in use."""
+    def __init__(
+        self, url: str, domain: str = "", options: Options | None = None, key: CurveKey | None = None
+    ) -> None:
+        """Listen at `url`; raise ValueError if it is malformed, TransportError if it is in use.
+
+        With a `key`, only nodes that have it, too, can register and look up.
+        """
         host, port = parse_url(url)
         address = "127.0.0.1" if host == "localhost" else resolve(host)
         self._ip = "127.0.0.1" if host == "localhost" else local_address(address)
@@ -80,7 +86,7 @@ class ServiceDirectory:
         self._synchroniser: Synchroniser | None = None
         # Nodes of the real Gravity expect a restarted directory to publish its lists at the same address, so the
         # ports follow from its own, with ten for each directory of a host.
-        self._transport = Transport(replace(options or Options(), first_port=10 * port))
+        self._transport = Transport(replace(options or Options(), first_port=10 * port), key)
         requests = self._listen("*" if "*" in url else address, port)
         self.url = requests.url
         self._loop = Loop("service-directory")

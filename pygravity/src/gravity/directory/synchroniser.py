@@ -95,7 +95,8 @@ class Synchroniser:
     def _ask(self, followed: _Followed) -> None:
         """Ask a domain's directory for the address of its details."""
         if followed.question:
-            library_log.warning("the directory of domain %s at %s does not answer", followed.domain, followed.url)
+            answer = "answer with our key" if self._transport.encrypted else "answer"
+            library_log.warning("the directory of domain %s at %s does not %s", followed.domain, followed.url, answer)
             self._loop.unwatch(followed.question)
         followed.question, followed.asked = None, time.monotonic()
         try:

@@ -7,8 +7,9 @@ each message to another thread would cost more than sending it.
 
 from __future__ import annotations
 
+from .curve import CurveKey, cluster_key
 from .datagrams import BroadcastListener, broadcast
-from .host import TransportError, local_address, now_us, resolve
+from .host import Refused, TransportError, local_address, now_us, resolve
 from .loop import Loop
 from .receiver import Receiver
 from .requests import Requester, Responder
@@ -17,15 +18,18 @@ from .transport import Options, Transport
 
 __all__ = [
     "BroadcastListener",
+    "CurveKey",
     "Loop",
     "Options",
     "Receiver",
+    "Refused",
     "Requester",
     "Responder",
     "Sender",
     "Transport",
     "TransportError",
     "broadcast",
+    "cluster_key",
     "local_address",
     "now_us",
     "resolve",

@@ -10,6 +10,10 @@ class TransportError(Exception):
     """A socket could not be opened; the message gives the address and the reason."""
 
 
+class Refused(TransportError):
+    """The peer requires another key than this node has, or none."""
+
+
 def now_us() -> int:
     """Return the wall clock in microseconds since the epoch."""
     return time.time_ns() // 1000

@@ -14,6 +14,8 @@ import zmq
 from ..log import library_log
 from ..protocol.codes import EPGM, INPROC, IPC, PGM, TCP
 from ..protocol.config import Parameters
+from .curve import CurveKey, admit_own, secure
+from .handshake import watched_handshake
 from .host import TransportError
 from .receiver import Receiver
 from .requests import Requester, Responder
@@ -63,14 +65,22 @@ class Options:
 
 
 class Transport:
-    """A node's ZeroMQ context and its socket options."""
+    """A node's ZeroMQ context and its socket options. With a key, all connections are encrypted."""
 
-    def __init__(self, options: Options | None = None) -> None:
+    def __init__(self, options: Options | None = None, key: CurveKey | None = None) -> None:
         self.options = options or Options()
         self._context = zmq.Context()
+        self._key = key
+        if key:
+            admit_own(self._context, key)
         self._closing = False
         self._requests = 0  # waiting in their callers' threads
         self._idle = threading.Condition()
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether all connections are encrypted, and only to peers with the same key."""
+        return self._key is not None
 
     def end_requests(self) -> None:
         """Abort waiting requests in all threads, and refuse new ones."""
@@ -89,15 +99,21 @@ class Transport:
     def request(self, url: str, frame: bytes, timeout: float | None) -> bytes | None:
         """Send a request and return the first frame of the reply, or None after `timeout` seconds (None: no limit).
 
-        Raises TransportError if `url` is not a valid address or the transport is closed.
+        Raises TransportError if `url` is not a valid address or the transport is closed, Refused if the peer there
+        has another key.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
-        with self._waiting(), self._open(zmq.REQ, linger=0) as requester:
+        with (
+            self._waiting(),
+            self._open(zmq.REQ, linger=0) as requester,
+            watched_handshake(requester, has_key=self.encrypted) as handshake,
+        ):
             self._connect(requester, url)
             requester.send(frame)
             while (left := deadline - time.monotonic()) > 0 and not self._closing:
                 if requester.poll(math.ceil(min(left, _CLOSE_CHECK) * 1000)):
                     return requester.recv_multipart()[0]
+                handshake.check(url)
         return None
 
     def requester(self, url: str, frame: bytes) -> Requester:
@@ -123,6 +139,9 @@ class Transport:
 
     def sender(self, transport: int, id: str, ip: str) -> Sender | None:
         """Return a bound sender of a data product, or None if no port or address is available."""
+        if self.encrypted and transport in (PGM, EPGM):
+            library_log.error("%s: PGM cannot be encrypted; use another transport, or remove CurveKeyFile", id)
+            return None
         publisher = self._open(zmq.XPUB, linger=_CLOSE_LINGER)
         publisher.sndhwm = self.options.publish_hwm
         publisher.xpub_verbose = True  # report each new subscriber, since each needs the cached messages
@@ -163,6 +182,8 @@ class Transport:
     def _open(self, kind: int, linger: int) -> zmq.Socket[bytes]:
         opened = self._context.socket(kind)
         opened.linger = linger
+        if self._key:
+            secure(opened, self._key)
         return opened
 
     def _connect(self, connecting: zmq.Socket[bytes], url: str) -> None:

@@ -106,7 +106,9 @@ def to_bool(text: str) -> bool:
 class Parameters:
     """A component's parameters; keys are case-insensitive."""
 
-    def __init__(self, values: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(self, values: Mapping[str, str] = MappingProxyType({}), folder: Path = Path()) -> None:
+        """`folder`: where files that parameters name are, unless they begin with /."""
+        self._folder = folder
         self._values = {key.lower(): value for key, value in values.items()}
 
     @classmethod
@@ -115,7 +117,7 @@ class Parameters:
         values = read(general_path, component_id)
         if not _NO_FILE_NAME.search(component_id):
             values |= read(general_path.with_name(f"{component_id}.ini"), component_id)
-        return cls(values)
+        return cls(values, general_path.parent)
 
     def add_missing(self, values: Mapping[str, str]) -> None:
         """Add those of `values` whose keys are not set."""
@@ -128,6 +130,10 @@ class Parameters:
     def text(self, key: str, default: str = "") -> str:
         """Return a parameter, or the default if it is not set."""
         return self._values.get(key.lower(), default)
+
+    def file(self, key: str) -> Path:
+        """Return the file that a parameter names, relative to the folder of the configuration file."""
+        return self._folder / self.text(key)
 
     def integer(self, key: str, default: int = -1) -> int:
         """Return the integer at the start of a parameter, or the default if there is none."""

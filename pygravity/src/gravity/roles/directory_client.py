@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..io import Transport, TransportError, local_address, resolve
+from ..io import Refused, Transport, TransportError, local_address, resolve
 from ..protocol.directory_messages import (
     DirectoryCode,
     GetDomain,
@@ -36,6 +36,10 @@ T = TypeVar("T")
 
 class NoDirectory(Exception):
     """No Service Directory answered."""
+
+
+class DirectoryRefuses(NoDirectory):
+    """The Service Directory requires another key than this node has, or none."""
 
 
 def parse_url(url: str) -> tuple[str, int]:
@@ -123,6 +127,8 @@ class DirectoryClient:
         try:
             reply = self._transport.request(self.url, frame, timeout)
             return None if reply is None else decode(reply)
+        except Refused as error:
+            raise DirectoryRefuses(str(error)) from None
         except TransportError as error:
             raise NoDirectory(str(error)) from None
         except MalformedFrame as error:

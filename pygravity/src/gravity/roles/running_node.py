@@ -14,7 +14,7 @@ import weakref
 from dataclasses import replace
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from ..io import Loop, Options, Transport, TransportError
+from ..io import Loop, Options, Transport, TransportError, cluster_key
 from ..log import library_log
 from ..protocol import codes
 from ..protocol.codes import TCP
@@ -24,7 +24,7 @@ from ..protocol.envelope import MalformedFrame, checked_text, fill, parse
 from ..protocol.names import HEARTBEAT_SUFFIX, REGISTERED_PUBLISHERS
 from ..protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
 from .diagnostics import Diagnostics
-from .directory_client import DirectoryClient, NoDirectory
+from .directory_client import DirectoryClient, DirectoryRefuses, NoDirectory
 from .directory_watch import DirectoryWatch
 from .discovery import Discovery
 from .heartbeats import HeartbeatListeners, HeartbeatSender, Listener
@@ -43,11 +43,11 @@ class RunningNode:
     """The running part of a node. Methods are thread-safe; those that return an int return `codes`."""
 
     def __init__(self, component_id: str, parameters: Parameters) -> None:
-        """Raises ValueError if ServiceDirectoryURL is malformed, TransportError if its host is unknown."""
+        """Raises ValueError if ServiceDirectoryURL or CurveKeyFile is wrong, TransportError if a host is unknown."""
         self.component_id = component_id
         self.parameters = parameters
         self.domain = ""
-        self._transport = Transport(Options.from_parameters(parameters))
+        self._transport = Transport(Options.from_parameters(parameters), cluster_key(parameters))
         self._loops: dict[str, Loop] = {}
         self._loops_lock = threading.Lock()
         self._heart_lock = threading.Lock()
@@ -94,13 +94,15 @@ class RunningNode:
     # ---- joining -----------------------------------------------------------------------------------------
 
     def join(self) -> int:
-        """Connect to the Service Directory; the first time, also start what is configured."""
+        """Connect to the Service Directory; the first time, start what is configured. Raises DirectoryRefuses."""
         if self._discovery and not self._discovery.found(
             self.parameters.integer("ServiceDirectoryBroadcastTimeout", 10)
         ):
             return codes.FAILURE
         try:
             self.domain = self.directory.domain()
+        except DirectoryRefuses:
+            raise
         except NoDirectory as error:
             library_log.warning("%s", error)
             return codes.REQUEST_TIMEOUT
@@ -139,7 +141,18 @@ class RunningNode:
         self._transport.options = replace(own, min_port=ports.min_port, max_port=ports.max_port)
 
     def _move(self, url: str) -> None:
-        """Switch to a Service Directory that has started at another address; runs in the discovery thread."""
+        """Switch to a Service Directory that has started at another address; runs in the discovery thread.
+
+        With a key, raises TransportError unless it has this key and the domain: anybody can broadcast, but must not
+        lead the node away.
+        """
+        if self._transport.encrypted:
+            try:
+                domain = DirectoryClient(self._transport, url).domain(attempts=1)
+            except NoDirectory as error:
+                raise TransportError(str(error)) from None
+            if domain != self.parameters.text("Domain"):
+                raise TransportError(f"the Service Directory at {url} is that of domain {domain}")
         self.directory.move(url)
         if self._watch:
             self._watch.restarted()
