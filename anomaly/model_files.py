@@ -21,6 +21,7 @@ import json
 import logging
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,14 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from anomaly import hdf5_guard, model_guard
+
 METADATA = "metadata"
 ARRAYS, ARRAY = "arrays", "array"  # NumPy arrays in the metadata, and a reference to one
 JSON_SHA256 = "json_sha256"
 SEAL = b"\nSHA-256 of the bytes before this line: "
+LARGEST_JSON, LARGEST_H5 = 1 << 20, 1 << 28  # bytes
+NO_HDF5 = "is not an HDF5 file, or is damaged"
 RETRAIN = "train again with ./train.sh"
 
 
@@ -62,26 +67,29 @@ def save_model(model: keras.Model, path: str | os.PathLike[str], metadata: dict[
 def load_model(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any]]:
     """Return the model in `path` and `path`.h5, and its metadata: {} if other tools wrote the pair.
 
-    The model takes and returns windows of one shape, (n, n_steps, n_streams). Code in the files is never run: only
-    stock Keras layers are rebuilt, in Keras's safe mode. Raises ModelFileError whatever is wrong with the files.
-    (HDF5 files of other tools have no checksum, so damage in them is left to the HDF5 library.)
+    The model takes and returns windows of one shape, (n, n_steps, n_streams). Neither file can make Keras or the HDF5
+    library do anything but build plain layers of bounded size and read their weights: see `model_guard` and
+    `hdf5_guard`. Raises ModelFileError whatever is wrong with the files.
     """
     path = Path(path)
-    architecture, weights, metadata = _read_pair(path)
+    architecture, weights = _read_pair(path)
     try:
-        model = keras.models.model_from_json(architecture.decode())
-        if not isinstance(model, keras.Model):
-            raise TypeError("it is not a model")
+        model = keras.Model.from_config(model_guard.checked(architecture.decode()))
         shapes = (model.input_shape, model.output_shape)
-    except Exception as error:  # damage can make Keras raise anything
-        raise _bad(path, f"is not a Keras model of stock layers ({_one_line(error)})") from error
+    except Exception as error:  # layers that do not fit together can make Keras raise anything
+        raise _bad(path, f"is not a Keras model of plain layers ({_one_line(error)})") from error
     match shapes:
         case ((None, int(), int()) as taken, returned) if taken == returned:
             pass
         case _:
             raise _bad(path, f"is not an autoencoder of (steps, streams) windows: {shapes[0]} -> {shapes[1]}")
+    try:
+        weights = hdf5_guard.copied(weights)
+        metadata = _metadata(weights)
+    except Exception as error:  # metadata can be anything
+        raise _bad(_h5(path), f"{NO_HDF5} ({_one_line(error)})") from error
     with tempfile.TemporaryDirectory() as directory:
-        copy = Path(directory, "model.h5")  # of the same bytes as the metadata
+        copy = Path(directory, "model.h5")
         copy.write_bytes(weights)
         try:
             model.load_weights(copy)
@@ -147,9 +155,8 @@ def _weights_file(model: keras.Model, metadata: dict[str, Any], architecture: by
 
 def _replace_pair(path: Path, architecture: bytes, weights: bytes) -> None:
     new_json, new_h5 = _temporary(path), _temporary(_h5(path))
-    if _h5(path).exists():
-        with contextlib.suppress(ModelFileError):  # a damaged file names no JSON, and is replaced
-            _finish_save(path, _extras(path, _h5(path).read_bytes())[0])
+    with contextlib.suppress(FileNotFoundError):
+        _finish_save(path, _h5(path).read_bytes())
     try:
         _write(new_h5, weights)
         if path.exists() and path.read_bytes() == architecture:
@@ -164,23 +171,28 @@ def _replace_pair(path: Path, architecture: bytes, weights: bytes) -> None:
                 temporary.unlink()
         raise
     _sync_directory(path)
-    _finish_save(path, _sha256(architecture))
+    _finish_save(path, weights)
     _sync_directory(path)
 
 
-def _finish_save(path: Path, json_sha256: str | None) -> None:
+def _finish_save(path: Path, weights: bytes) -> None:
     """Rename the JSON that the HDF5 file names into place, if it still has its temporary name."""
-    if _waiting(path, json_sha256) is not None:
+    if _waiting(path, weights) is not None:
         os.replace(_temporary(path), path)
 
 
-def _waiting(path: Path, json_sha256: str | None) -> bytes | None:
-    """Return the JSON with this checksum if it still has its temporary name."""
+def _waiting(path: Path, weights: bytes) -> bytes | None:
+    """Return the JSON that the HDF5 file names if it still has its temporary name."""
     with contextlib.suppress(FileNotFoundError):
         content = _temporary(path).read_bytes()
-        if _sha256(content) == json_sha256:
+        if _names(weights, content):
             return content
     return None
+
+
+def _names(weights: bytes, architecture: bytes) -> bool:
+    """Return whether the HDF5 file holds the checksum of this JSON."""
+    return _sha256(architecture).encode() in weights
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -202,46 +214,47 @@ def _sync_directory(path: Path) -> None:
 # Loading
 
 
-def _read_pair(path: Path) -> tuple[bytes, bytes, dict[str, Any]]:
-    """Return the JSON, the HDF5 file and the metadata, all of the same save."""
+def _read_pair(path: Path) -> tuple[bytes, bytes]:
+    """Return the JSON and the HDF5 file, both of the same save."""
     for _ in range(3):  # a save may come between reading the one and the other
         weights = _read(_h5(path), path)
-        json_sha256, metadata = _extras(path, weights)
-        architecture = _waiting(path, json_sha256) or _read(path, _h5(path))
-        if json_sha256 in (None, _sha256(architecture)):
-            return architecture, weights, metadata
+        content, seal, sha256 = weights.rpartition(SEAL)
+        ours = seal or JSON_SHA256.encode() in weights
+        if ours and sha256 != _sha256(content).encode():
+            raise _bad(_h5(path), f"{NO_HDF5} (wrong checksum)")
+        architecture = _waiting(path, weights) or _read(path, _h5(path))
+        if not ours or _names(weights, architecture):
+            return architecture, weights
     raise _bad(path, f"does not belong to {_h5(path)}")
 
 
 def _read(file: Path, other: Path) -> bytes:
+    largest = LARGEST_H5 if file.suffix == ".h5" else LARGEST_JSON
     try:
-        return file.read_bytes()
+        with open(file, "rb") as stream:
+            content = stream.read(largest + 1)
     except FileNotFoundError:
         if other.exists():
             raise ModelFileError(f"{file} is missing, but {other} is there; restore it or {RETRAIN}") from None
         raise ModelFileError(f"{min(file, other)} is missing; train a model first with ./train.sh") from None
     except OSError as error:
         raise ModelFileError(f"{file} cannot be read ({error.strerror}); fix that or {RETRAIN}") from error
+    if len(content) > largest:
+        raise _bad(file, f"has more than {largest >> 20} MiB")
+    return content
 
 
-def _extras(path: Path, weights: bytes) -> tuple[str | None, dict[str, Any]]:
-    """Return the SHA-256 of the JSON and the metadata from an HDF5 file; None and {} if other tools wrote it."""
-    content, seal, sha256 = weights.rpartition(SEAL)
-    try:
-        ours = seal or JSON_SHA256.encode() in weights
-        if ours and sha256 != _sha256(content).encode():
-            raise ValueError("wrong checksum")
-        with h5py.File(io.BytesIO(weights), "r") as h5:
-            if JSON_SHA256 not in h5.attrs:
-                return None, {}
-            arrays = h5.get(ARRAYS, {})
-            metadata = json.loads(
-                bytes(h5[METADATA][()]),
-                object_hook=lambda o: arrays[str(o[ARRAY])][()] if o.keys() == {ARRAY} and arrays else o,
-            )
-            json_sha256 = str(h5.attrs[JSON_SHA256])
-        if not isinstance(metadata, dict):
-            raise TypeError(f"metadata is {type(metadata).__name__}")
-    except Exception as error:  # damage can make h5py raise anything
-        raise _bad(_h5(path), f"is not an HDF5 file, or is damaged ({_one_line(error)})") from error
-    return json_sha256, metadata
+def _metadata(weights: bytes) -> dict[str, Any]:
+    """Return the metadata in an HDF5 file, {} if other tools wrote it."""
+    with h5py.File(io.BytesIO(weights), "r") as h5:
+        if JSON_SHA256 not in h5.attrs:
+            return {}
+        arrays = h5.get(ARRAYS, {})
+        read = cache(lambda index: arrays[index][()])  # once, however many references there are
+        metadata = json.loads(
+            bytes(h5[METADATA][()]),
+            object_hook=lambda o: read(str(o[ARRAY])) if o.keys() == {ARRAY} and arrays else o,
+        )
+    if not isinstance(metadata, dict):
+        raise TypeError(f"metadata is {type(metadata).__name__}")
+    return metadata
