@@ -18,9 +18,7 @@ import contextlib
 import hashlib
 import io
 import json
-import logging
 import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,9 +30,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly import hdf5_guard, model_guard
+from anomaly import hdf5_guard, keras_weights, model_guard
 
 METADATA = "metadata"
+WEIGHTS = "model_weights"
 ARRAYS, ARRAY = "arrays", "array"  # NumPy arrays in the metadata, and a reference to one
 JSON_SHA256 = "json_sha256"
 SEAL = b"\nSHA-256 of the bytes before this line: "
@@ -84,17 +83,14 @@ def load_model(path: str | os.PathLike[str]) -> tuple[keras.Model, dict[str, Any
         case _:
             raise _bad(path, f"is not an autoencoder of (steps, streams) windows: {shapes[0]} -> {shapes[1]}")
     try:
-        weights = hdf5_guard.copied(weights)
-        metadata = _metadata(weights)
+        h5 = h5py.File(io.BytesIO(hdf5_guard.copied(weights)), "r")
+        metadata = _metadata(h5)
     except Exception as error:  # metadata can be anything
         raise _bad(_h5(path), f"{NO_HDF5} ({_one_line(error)})") from error
-    with tempfile.TemporaryDirectory() as directory:
-        copy = Path(directory, "model.h5")
-        copy.write_bytes(weights)
-        try:
-            model.load_weights(copy)
-        except Exception as error:  # likewise
-            raise _bad(_h5(path), f"does not hold the weights of {path} ({_one_line(error)})") from error
+    try:
+        keras_weights.read(model, h5.get(WEIGHTS, h5))
+    except Exception as error:  # likewise
+        raise _bad(_h5(path), f"does not hold the weights of {path} ({_one_line(error)})") from error
     if not all(np.isfinite(weight).all() for weight in model.get_weights()):
         raise _bad(_h5(path), "holds weights that are not finite numbers")
     return model, metadata
@@ -126,30 +122,24 @@ def _one_line(error: Exception) -> str:
 
 
 def _weights_file(model: keras.Model, metadata: dict[str, Any], architecture: bytes) -> bytes:
-    """Return the HDF5 file's bytes. It is made elsewhere, so that the files in place see only plain writes."""
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory, "model.h5")
-        keras_log = logging.getLogger("absl")
-        keras_log.disabled = True  # it advises against HDF5, but `save_weights` refuses the name model.json.h5
-        try:
-            model.save(file, include_optimizer=False)
-        finally:
-            keras_log.disabled = False
-        with h5py.File(file, "a") as h5:
-            h5.attrs[JSON_SHA256] = _sha256(architecture)
-            arrays: list[NDArray[Any]] = []
+    """Return the HDF5 file's bytes, made in memory: a full disk meets only plain writes."""
+    memory = io.BytesIO()
+    with h5py.File(memory, "w") as h5:
+        h5.attrs[JSON_SHA256] = _sha256(architecture)
+        arrays: list[NDArray[Any]] = []
 
-            def reference(value: object) -> dict[str, int]:
-                if not isinstance(value, np.ndarray):
-                    raise TypeError(f"{type(value).__name__} cannot be saved")
-                arrays.append(value)
-                return {ARRAY: len(arrays) - 1}
+        def reference(value: object) -> dict[str, int]:
+            if not isinstance(value, np.ndarray):
+                raise TypeError(f"{type(value).__name__} cannot be saved")
+            arrays.append(value)
+            return {ARRAY: len(arrays) - 1}
 
-            # A dataset, because attributes are limited to 64 KiB; json.dumps escapes all but ASCII.
-            h5[METADATA] = np.bytes_(json.dumps(metadata, default=reference).encode())
-            for index, array in enumerate(arrays):
-                h5[f"{ARRAYS}/{index}"] = array
-        content = file.read_bytes()
+        # A dataset, because attributes are limited to 64 KiB; json.dumps escapes all but ASCII.
+        h5[METADATA] = np.bytes_(json.dumps(metadata, default=reference).encode())
+        for index, array in enumerate(arrays):
+            h5[f"{ARRAYS}/{index}"] = array
+        keras_weights.write(model, h5.create_group(WEIGHTS))
+    content = memory.getvalue()
     return content + SEAL + _sha256(content).encode()
 
 
@@ -244,17 +234,16 @@ def _read(file: Path, other: Path) -> bytes:
     return content
 
 
-def _metadata(weights: bytes) -> dict[str, Any]:
+def _metadata(h5: h5py.File) -> dict[str, Any]:
     """Return the metadata in an HDF5 file, {} if other tools wrote it."""
-    with h5py.File(io.BytesIO(weights), "r") as h5:
-        if JSON_SHA256 not in h5.attrs:
-            return {}
-        arrays = h5.get(ARRAYS, {})
-        read = cache(lambda index: arrays[index][()])  # once, however many references there are
-        metadata = json.loads(
-            bytes(h5[METADATA][()]),
-            object_hook=lambda o: read(str(o[ARRAY])) if o.keys() == {ARRAY} and arrays else o,
-        )
+    if JSON_SHA256 not in h5.attrs:
+        return {}
+    arrays = h5.get(ARRAYS, {})
+    read = cache(lambda index: arrays[index][()])  # once, however many references there are
+    metadata = json.loads(
+        bytes(h5[METADATA][()]),
+        object_hook=lambda o: read(str(o[ARRAY])) if o.keys() == {ARRAY} and arrays else o,
+    )
     if not isinstance(metadata, dict):
         raise TypeError(f"metadata is {type(metadata).__name__}")
     return metadata
