@@ -8,6 +8,7 @@ from pathlib import Path
 
 from node.errors import UserError
 from node.settings import DEFAULTS, INI
+from node.text import harmless
 
 from gravity.io import Transport, TransportError, cluster_key
 from gravity.protocol.config import Parameters
@@ -65,5 +66,6 @@ def needs_directory() -> bool:
         transport.close()
     print(f"Using the Service Directory that answers at {directory.url}", flush=True)
     for other in others:  # perhaps a dead one: a directory does not notice
-        print(f"{other.url} already publishes {channel}; if that publisher is running, stop it first", flush=True)
+        url = harmless(other.url)
+        print(f"{url} already publishes {channel}; if that publisher is running, stop it first", flush=True)
     return False

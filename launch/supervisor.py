@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from node.lifecycle import discard_output
+from node.text import harmless
 
 from launch.nodes import Node
 from launch.terminals import Windows
@@ -100,7 +101,7 @@ async def run_process(command: list[str], write: Callable[[str], None] | None) -
     try:
         if process.stdout and write:
             async for line in process.stdout:
-                write(line.decode(errors="replace").rstrip())
+                write(harmless(line.decode(errors="replace").rstrip().expandtabs()))
         return await process.wait()
     finally:
         with contextlib.suppress(ProcessLookupError):

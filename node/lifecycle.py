@@ -10,6 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from node.errors import UserError
+from node.text import harmless
 
 # Until `run` takes over, while packages are imported, Ctrl-C just ends the program.
 signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -31,7 +32,7 @@ def run(name: str, main: Callable[[], int | None]) -> NoReturn:
     try:
         sys.exit(main())
     except UserError as error:
-        print(f"{name}: {error}", file=sys.stderr)
+        print(f"{name}: {harmless(str(error))}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,4 +1,4 @@
-"""Messages to the operator: standard logging at a bounded rate."""
+"""Messages to the operator: standard logging at a bounded rate, with nothing that could harm a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import logging
 import time
 from collections import Counter
 
+from node.text import harmless
+
 INTERVAL = 10.0  # seconds between two messages of the same kind
+LONGEST = 4000  # characters of a message
+INDENT = "    "
 MOST_KINDS = 100  # of a template: bounds the messages, whatever names come from the network
 
 
@@ -45,7 +49,21 @@ class RateLimit(logging.Filter):
         return True
 
 
+class OneLine(logging.Formatter):
+    """A message is one line, whatever names it quotes; a traceback follows in indented lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the message, harmless and not too long."""
+        return harmless(record.message, LONGEST)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message and its traceback, if any."""
+        message, *trace = super().format(record).splitlines() or [""]
+        return "\n".join([message, *(INDENT + harmless(line, LONGEST) for line in trace)])
+
+
 def log_to(handler: logging.Handler) -> None:
     """Send what this program logs, from level info on, to `handler`, at a bounded rate."""
     handler.addFilter(RateLimit())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], format="%(message)s", force=True)
+    handler.setFormatter(OneLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

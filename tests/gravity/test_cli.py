@@ -16,8 +16,10 @@ from tests.support import free_port
 
 from gravity import GravityDataProduct, GravityNode, gravity
 from gravity.directory.server import ServiceDirectory
+from gravity.directory.state.registry import Registry
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.io.curve import read_key
+from gravity.ServiceDirectoryMapPB_pb2 import ProductLocations, ServiceDirectoryMapPB
 
 
 @pytest.fixture
@@ -61,6 +63,26 @@ def test_control_characters_from_the_network_are_shown_not_sent_to_the_terminal(
         printed = run("list")[1] + run("echo", "Bell\x07\u202e", "--count", "1")[1]
     assert "Bell\\x07\\u202e" in printed and "Evil\\x1b[2J" in printed
     assert not [c for c in printed if c in "\x07\x1b\u202e"]
+
+
+def test_long_messages_and_odd_times_are_shown(url: str):
+    with GravityNode("Big") as big:
+        assert big.registerDataProduct("Big", gravity.TCP) == gravity.SUCCESS
+        product = GravityDataProduct("Big")
+        product.data = b"\x11" * 100_000
+        big.publish(product, timestamp=2**63)
+        code, printed, errors = run("echo", "Big", "--count", "1")
+    assert (code, errors) == (0, "")
+    assert printed.startswith(f"{2**63} Big  (cached): 1111") and printed.endswith("… (200035 characters)\n")
+
+
+def test_names_that_are_not_text_are_shown(url: str, monkeypatch: pytest.MonkeyPatch):
+    """An original Service Directory passes them on."""
+    locations = ProductLocations.FromString(b"\x0a\x01\xff\x12\x01\xfe\x1a\x01\xfd\x22\x00\x28\x01")
+    monkeypatch.setattr(Registry, "map", lambda *_: ServiceDirectoryMapPB(data_provider=[locations]))
+    code, printed, errors = run("list")
+    assert (code, errors) == (0, "") and r"data product  \xff  \xfd  \xfe" in printed
+    assert json.loads(run("list", "--json")[1])[0]["id"] == r"\xff"
 
 
 def test_the_directory_may_be_named(url: str):

@@ -1,7 +1,7 @@
 import logging
 
 from node import log as node_log
-from node.log import MOST_KINDS, RateLimit
+from node.log import LONGEST, MOST_KINDS, OneLine, RateLimit
 
 import pytest
 
@@ -46,3 +46,24 @@ def test_the_number_of_kinds_is_bounded(log):
         log(1.0, "unknown stream %s", f"stream {number}")
     passed = log(2.0, "something else")
     assert len(passed) == MOST_KINDS + 2  # the first of the others, too
+
+
+def formatted(template: str, *arguments: object, error: Exception | None = None) -> list[str]:
+    trace = error and (type(error), error, error.__traceback__)
+    record = logging.LogRecord("test", logging.WARNING, "", 0, template, arguments, trace)
+    record.exc_text = error and f"Traceback:\n{error}"  # as another handler may have left it
+    return OneLine().format(record).split("\n")
+
+
+def test_a_message_is_one_line_whatever_it_quotes():
+    assert formatted("unknown stream %s", "x\nANOMALY since\x1b[2J") == [r"unknown stream x\nANOMALY since\x1b[2J"]
+    assert formatted("") == [""]
+
+
+def test_a_traceback_is_indented_lines():
+    lines = formatted("a %s", "b\nc", error=ValueError("x\nANOMALY since\x1b[2J"))
+    assert lines == [r"a b\nc", "    Traceback:", "    x", r"    ANOMALY since\x1b[2J"]
+
+
+def test_a_long_message_is_cut():
+    assert formatted("%s", "x" * 1_000_000) == ["x" * LONGEST + "… (1000000 characters)"]

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from .log import Log
+from .log.text import INDENT
 
 
 class GravityLogHandler(logging.Handler):
-    """Writes records to `Log`; with `splitlines`, one message per line of a record.
+    """Writes records to `Log`; with `splitlines`, one message per line of a record, all but the first
+    indented.
 
     A non-standard level is rounded down to the next standard one.
     """
@@ -32,5 +34,6 @@ class GravityLogHandler(logging.Handler):
         levels = sorted(self._functions, reverse=True)
         level = next((level for level in levels if record.levelno >= level), levels[-1])
         text = self.format(record)
-        for line in text.splitlines() if self.splitlines else [text]:
+        first, *further = (text.splitlines() if self.splitlines else []) or [text]
+        for line in (first, *(INDENT + line for line in further)):
             self._functions[level](line)

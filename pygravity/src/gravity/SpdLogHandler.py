@@ -11,7 +11,8 @@ from .log import SpdLog
 
 
 class SpdLogHandler(GravityLogHandler):
-    """Writes records to `SpdLog`; with `splitlines`, one message per line of a record."""
+    """Writes records to `SpdLog`; with `splitlines`, one message per line of a record, all but the first
+    indented."""
 
     _functions: ClassVar[dict[int, Callable[[str], None]]] = {
         logging.CRITICAL: SpdLog.critical,

@@ -6,7 +6,6 @@ import argparse
 import importlib
 import json
 import os
-import re
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from . import gravity
 from .callbacks import GravitySubscriber
 from .GravityDataProduct import GravityDataProduct
 from .io.curve import SETTING, make_key
+from .log.text import harmless
 from .node import GravityNode
 from .protocol.config import ConfigError, Parameters
 from .protocol.envelope import PROTOBUF_PROTOCOL
@@ -31,6 +31,7 @@ from .ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
 COMPONENT_ID = "GravityCommand"
 ANSWER_TIME = 3000  # milliseconds
 KEY_FILE = Path("Gravity.key")
+LONGEST = 10_000  # characters of a line; --json prints messages of any length
 
 
 class CommandError(Exception):
@@ -67,7 +68,14 @@ def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
     providers = ServiceDirectoryMapPB()
     answer.populateMessage(providers)
     rows = [
-        {"domain": domain, "kind": kind, "id": entry.product_id, "node": component, "url": url, "since": since}
+        {
+            "domain": _text(domain),
+            "kind": kind,
+            "id": _text(entry.product_id),
+            "node": _text(component),
+            "url": _text(url),
+            "since": since,
+        }
         for kind, entries in (("data product", providers.data_provider), ("service", providers.service_provider))
         for entry in entries
         for domain in entry.domain_id
@@ -79,16 +87,21 @@ def list_cluster(node: GravityNode, arguments: argparse.Namespace) -> None:
     for domain in sorted({str(row["domain"]) for row in rows}):
         own = [row for row in rows if row["domain"] == domain]
         nodes = sorted({str(row["node"]) for row in own})
-        print(_harmless(f"domain {domain or '(unnamed)'}: nodes {', '.join(nodes)}"))
+        _print(f"domain {domain or '(unnamed)'}: nodes {', '.join(nodes)}")
         width = max(len(str(row["id"])) for row in own)
         for row in own:
             entry = f"{row['kind']:12}  {row['id']:{width}}  {row['node']}  {row['url']}"
-            print(_harmless(f"  {entry}  since {_time(row['since'])}"))
+            _print(f"  {entry}  since {_time(row['since'])}")
 
 
-def _harmless(text: str) -> str:
-    """Return text from the network with control characters escaped, so that a terminal shows them."""
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", lambda c: repr(c[0])[1:-1], text)
+def _print(line: str) -> None:
+    """Print a line that holds texts from the network."""
+    print(harmless(line, LONGEST), flush=True)
+
+
+def _text(field: str | bytes) -> str:
+    """Return a text field, which protobuf gives as bytes if it is not UTF-8."""
+    return field.decode(errors="backslashreplace") if isinstance(field, bytes) else field
 
 
 def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
@@ -112,8 +125,7 @@ def echo(node: GravityNode, arguments: argparse.Namespace) -> None:
         else:
             text = text_format.MessageToString(message, as_one_line=True) if message else product.data.hex()
             cached = " (cached)" if product.isCachedDataproduct else ""
-            line = f"{_time(product.timestamp)} {product.componentID} {product.typeName}{cached}: {text}"
-            print(_harmless(line), flush=True)
+            _print(f"{_time(product.timestamp)} {product.componentID} {product.typeName}{cached}: {text}")
         printed += 1
         if printed == arguments.count:
             return
@@ -169,7 +181,10 @@ def _decoded(product: GravityDataProduct) -> Message | None:
 
 
 def _time(microseconds: object) -> str:
-    return datetime.fromtimestamp(int(str(microseconds)) / 1e6).strftime("%H:%M:%S.%f")[:-3]
+    try:
+        return datetime.fromtimestamp(int(str(microseconds)) / 1e6).strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):  # not a time of the years 1 to 9999
+        return str(microseconds)
 
 
 def _parser() -> argparse.ArgumentParser:

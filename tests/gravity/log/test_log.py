@@ -186,6 +186,39 @@ def test_default_log_of_a_fresh_process() -> None:
     assert run.stderr == ""
 
 
+FORGED = "x\x1b[2J\n[2026-01-31 12:00:00.000000 Comp-info] all is well"
+ESCAPED = r"x\x1b[2J\n[2026-01-31 12:00:00.000000 Comp-info] all is well"
+
+
+def test_a_name_forges_no_line_of_the_library(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(GravityConsoleLogLevel="info")
+    log.library_log.warning("unknown %s", FORGED)
+    assert parsed(capsys.readouterr().out, SPD_LINE) == [("warning", f"unknown {ESCAPED}")]
+
+
+def test_a_traceback_of_the_library_stays_readable(configure: Configure, capsys: pytest.CaptureFixture[str]) -> None:
+    configure(GravityConsoleLogLevel="info")
+    try:
+        raise ValueError(FORGED)
+    except ValueError:
+        log.library_log.exception("unexpected %s", FORGED)
+    first, *trace = capsys.readouterr().out.splitlines()
+    assert parsed(first, SPD_LINE) == [("error", f"unexpected {ESCAPED}")]
+    assert trace[0] == "    Traceback (most recent call last):" and "    ValueError: x\\x1b[2J" in trace
+    assert all(line.startswith("    ") for line in trace)
+
+
+@pytest.mark.parametrize(("write", "line"), [(SpdLog.warn, SPD_LINE), (Log.warning, OLD_LINE)])
+def test_an_applications_further_lines_are_indented(
+    configure: Configure, capsys: pytest.CaptureFixture[str], write: Callable[[str], None], line: re.Pattern[str]
+) -> None:
+    configure(AppConsoleLogLevel="info", ConsoleLogLevel="warning")
+    write(FORGED)
+    first, further = capsys.readouterr().out.splitlines()
+    assert parsed(first, line)[0][1] == r"x\x1b[2J"
+    assert further == "    [2026-01-31 12:00:00.000000 Comp-info] all is well"
+
+
 # ---- Log ---------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +335,13 @@ def test_lines_of_a_record(configure: Configure, record_with: RecordWith, splitl
     configure(lambda level, line: published.append(line), AppNetworkLogLevel="trace")
     record_with(SpdLogHandler(splitlines)).info("one\ntwo")
     assert len(published) == lines
-    assert published[-1].endswith("two\n")
+    assert published[-1].endswith("    two\n")
+
+
+def test_an_empty_record(configure: Configure, record_with: RecordWith, capsys: pytest.CaptureFixture[str]) -> None:
+    configure()
+    record_with(SpdLogHandler(True)).info("")
+    assert parsed(capsys.readouterr().out, DEFAULT_LINE) == [("info", "")]
 
 
 def test_a_handlers_format_is_used(

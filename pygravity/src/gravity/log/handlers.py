@@ -7,6 +7,10 @@ import sys
 import time
 from pathlib import Path
 
+from .text import INDENT, harmless, indented
+
+LONGEST = 4000  # characters of a message, and of its traceback
+
 
 def time_of(record: logging.LogRecord, layout: str, digits: int) -> str:
     """Return a record's time: `layout` as in strftime, then `digits` digits of fractional seconds."""
@@ -26,6 +30,18 @@ class ConsoleHandler(logging.StreamHandler):  # type: ignore[type-arg]
         super().emit(record)
 
 
+class Harmless(logging.Filter):
+    """Turns a record into one harmless line, followed by its traceback, if any, in indented lines."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change `record`; return True."""
+        record.msg, record.args = harmless(record.getMessage(), LONGEST), ()
+        if record.exc_info:
+            trace = logging.Formatter().formatException(record.exc_info)
+            record.exc_text = INDENT + indented(trace[-LONGEST:])
+        return True
+
+
 def set_up(handler: logging.Handler, line: logging.Formatter, level: int) -> logging.Handler:
     """Set the format and level of `handler` and return it."""
     handler.setFormatter(line)
@@ -43,7 +59,7 @@ def file_handler(path: Path) -> logging.Handler:
 
 
 def checked(message: str) -> str:
-    """Return `message`; raise TypeError, as Gravity does, if it is not a str."""
+    """Return `message` with harmless lines; raise TypeError, as Gravity does, if it is not a str."""
     if not isinstance(message, str):
         raise TypeError(f"a log message must be a str, not {type(message).__name__}")
-    return message
+    return indented(message)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .classic import Log
-from .handlers import ConsoleHandler, checked, file_handler, set_up, time_of
+from .handlers import ConsoleHandler, Harmless, checked, file_handler, set_up, time_of
 
 _SPD_LEVELS = {
     "trace": 5,
@@ -52,6 +52,7 @@ class _DefaultLine(logging.Formatter):
 library_log = logging.Logger("GravityLogger")
 application_log = logging.Logger("GravityApplicationLogger", level=_SPD_LEVELS["trace"])
 
+library_log.addFilter(Harmless())
 library_log.addHandler(logging.NullHandler())
 application_log.addHandler(set_up(ConsoleHandler(), _DefaultLine(), logging.INFO))
 _configured = False
