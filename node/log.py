@@ -12,14 +12,16 @@ INTERVAL = 10.0  # seconds between two messages of the same kind
 LONGEST = 4000  # characters of a message
 INDENT = "    "
 MOST_KINDS = 100  # of a template: bounds the messages, whatever names come from the network
+LONGEST_KEY = 200  # characters of an argument that make a kind
+OTHERS = f"more than {MOST_KINDS} different messages like this, the others are only counted"
 
 
 class RateLimit(logging.Filter):
     """Passes each kind of message at once, then at most once per interval, with the number of occurrences so far.
 
-    Messages of one kind have the same template and the same text arguments; numbers in them may differ. After
-    MOST_KINDS kinds, all others of a template count as one. A record counts for `count` occurrences if it has such an
-    attribute (`extra={"count": 3}`).
+    Messages of one kind have the same template and arguments, except for numbers. After MOST_KINDS kinds, all others
+    of a template count as one. A record counts for `count` occurrences if it has such an attribute
+    (`extra={"count": 3}`).
     """
 
     def __init__(self, interval: float = INTERVAL) -> None:
@@ -33,10 +35,11 @@ class RateLimit(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to pass `record`, whose text then ends with the count if there were others before it."""
         arguments = record.args if isinstance(record.args, tuple) else ()
-        kind = (record.msg, *(argument for argument in arguments if isinstance(argument, str)))
-        if kind not in self._counts:
-            if self._kinds[record.msg] >= MOST_KINDS:
-                kind = (record.msg,)
+        kind = (record.msg, *(str(a)[:LONGEST_KEY] for a in arguments if not isinstance(a, int | float)))
+        others = kind not in self._counts and self._kinds[record.msg] >= MOST_KINDS
+        if others:
+            kind = (OTHERS, record.msg)
+        elif kind not in self._counts:
             self._kinds[record.msg] += 1
         count = getattr(record, "count", 1)
         self._counts[kind] += count
@@ -44,8 +47,12 @@ class RateLimit(logging.Filter):
         if now - self._passed.get(kind, float("-inf")) < self._interval:
             return False
         self._passed[kind] = now
+        text = record.getMessage()
+        if others:
+            text = f"{OTHERS}: {text}"
         if self._counts[kind] > count:
-            record.msg, record.args = f"{record.getMessage()} ({self._counts[kind]} so far)", ()
+            text += f" ({self._counts[kind]} so far)"
+        record.msg, record.args = text, ()
         return True
 
 

@@ -130,7 +130,7 @@ def test_garbage_between_messages(
         publisher.socket.send_multipart(frames)
     publisher.send("two")
     eventually(lambda: collector.texts == ["one", "two"])
-    assert len(library_lines) == 4
+    assert len(library_lines) == 2  # three frames are wrong in the same way
     assert all(line.startswith(f"dropped a message of P from {publisher.url}: ") for line in library_lines)
 
 

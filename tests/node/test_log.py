@@ -46,6 +46,10 @@ def test_the_number_of_kinds_is_bounded(log):
         log(1.0, "unknown stream %s", f"stream {number}")
     passed = log(2.0, "something else")
     assert len(passed) == MOST_KINDS + 2  # the first of the others, too
+    assert passed[-2].endswith(f"the others are only counted: unknown stream stream {MOST_KINDS}")
+    passed = log(12.0, "unknown stream %s", "yet another", count=3)
+    assert passed[-1].endswith(f"unknown stream yet another ({19 * MOST_KINDS + 3} so far)")
+    assert log(13.0, "unknown stream %s", "stream 0")[-1] == "unknown stream stream 0 (2 so far)"
 
 
 def formatted(template: str, *arguments: object, error: Exception | None = None) -> list[str]:

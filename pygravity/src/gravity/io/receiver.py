@@ -7,7 +7,7 @@ import time
 import zmq
 
 from ..log import library_log
-from ..protocol.throttle import ThrottledCount
+from ..log.throttle import ThrottledCount
 from .watched_socket import WatchedSocket
 
 _BATCH = 1000  # messages received at a time, so that a flood does not starve other sockets
@@ -88,4 +88,5 @@ class Receiver(WatchedSocket):
                 "the receive queue for %s was full %d times: the publisher had to wait, or dropped messages",
                 self._url,
                 times,
+                extra={"throttled": True},
             )

@@ -9,8 +9,8 @@ import time
 import zmq
 
 from ..log import library_log
+from ..log.throttle import ThrottledCount
 from ..protocol.publication import Frames
-from ..protocol.throttle import ThrottledCount
 
 _PATIENCE = 1.0  # maximum seconds to wait for a slow subscriber before dropping messages
 _LEAST_PATIENCE = 0.05  # seconds, right after a wait has failed
@@ -118,5 +118,8 @@ class Sender:
             library_log.warning("a subscriber of %s is too slow: it is missing messages", self.url)
         elif times:
             library_log.warning(
-                "subscribers of %s were too slow %d more times and missed messages each time", self.url, times
+                "subscribers of %s were too slow %d more times and missed messages each time",
+                self.url,
+                times,
+                extra={"throttled": True},
             )

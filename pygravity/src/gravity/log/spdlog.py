@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .classic import Log
 from .handlers import ConsoleHandler, Harmless, checked, file_handler, set_up, time_of
+from .notices import Notices
 
 _SPD_LEVELS = {
     "trace": 5,
@@ -52,6 +53,8 @@ class _DefaultLine(logging.Formatter):
 library_log = logging.Logger("GravityLogger")
 application_log = logging.Logger("GravityApplicationLogger", level=_SPD_LEVELS["trace"])
 
+notices = Notices()
+library_log.addFilter(notices)
 library_log.addFilter(Harmless())
 library_log.addHandler(logging.NullHandler())
 application_log.addHandler(set_up(ConsoleHandler(), _DefaultLine(), logging.INFO))

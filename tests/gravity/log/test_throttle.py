@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gravity.protocol.throttle import ThrottledCount
+from gravity.log.throttle import ThrottledCount
 
 
 def test_the_first_is_told_at_once_and_later_ones_together() -> None:
