@@ -24,7 +24,7 @@ except ImportError as import_error:
 RETRY_PAUSE = 1.0  # seconds between two attempts to find the Service Directory
 # By number, since a real pyGravity does not name all of them.
 REMEDIES = {
-    -5: "another node is registered at this address; restart this one, or stop that one",  # REGISTRATION_CONFLICT
+    -5: "the Service Directory refuses it, and its log says why",  # REGISTRATION_CONFLICT
     -11: f"give MinPort and MaxPort in {INI} a range with free ports",  # NO_PORTS_AVAILABLE
     -12: f"choose another name in {INI}",  # INVALID_PARAMETER
     -14: f"Gravity reserves this name; choose another one in {INI}",  # RESERVED_DATA_PRODUCT_ID

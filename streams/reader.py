@@ -24,6 +24,7 @@ LEARNING_POINTS = 20  # of the fastest stream: looked at to learn which streams 
 ENOUGH = 0.9  # of the samples that training asks for
 MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
 MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
+MOST_STREAMS = 10_000
 SILENCE = 5.0  # seconds without a point until that is logged
 LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is logged
 LOSSES = {
@@ -187,6 +188,8 @@ class StreamReader:
                 type_name = product.typeName
                 if type_name != END_TYPE:
                     point = decode(product.data, type_name)
+                    if point.name not in self._live and len(self._live) >= MOST_STREAMS:
+                        raise BadPoint(f"ignored streams beyond the first {MOST_STREAMS}")
                     self._live.add(point.name)
                     self._ended = False
                     yield point

@@ -14,9 +14,9 @@ import pytest
 
 from tests.support import free_port
 
-from gravity import GravityDataProduct, GravityNode, gravity
+from gravity import GravityDataProduct, GravityNode, gravity, node
 from gravity.directory.server import ServiceDirectory
-from gravity.directory.state.registry import Registry
+from gravity.directory.state import registry
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.io.curve import read_key
 from gravity.ServiceDirectoryMapPB_pb2 import ProductLocations, ServiceDirectoryMapPB
@@ -54,7 +54,11 @@ def test_list(url: str):
     assert {row["id"] for row in rows if row["node"] == "Talker"} == {"Log", "Raw"}
 
 
-def test_control_characters_from_the_network_are_shown_not_sent_to_the_terminal(url: str):
+def test_control_characters_from_the_network_are_shown_not_sent_to_the_terminal(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    for module in (node, registry):  # an original Service Directory has no limits
+        monkeypatch.setattr(module, "fault_of_name", lambda *_: "")
     with GravityNode("Evil\x1b[2J") as evil:
         product = GravityDataProduct("Bell\x07\u202e")
         product.data = b"x"
@@ -79,7 +83,7 @@ def test_long_messages_and_odd_times_are_shown(url: str):
 def test_names_that_are_not_text_are_shown(url: str, monkeypatch: pytest.MonkeyPatch):
     """An original Service Directory passes them on."""
     locations = ProductLocations.FromString(b"\x0a\x01\xff\x12\x01\xfe\x1a\x01\xfd\x22\x00\x28\x01")
-    monkeypatch.setattr(Registry, "map", lambda *_: ServiceDirectoryMapPB(data_provider=[locations]))
+    monkeypatch.setattr(registry.Registry, "map", lambda *_: ServiceDirectoryMapPB(data_provider=[locations]))
     code, printed, errors = run("list")
     assert (code, errors) == (0, "") and r"data product  \xff  \xfd  \xfe" in printed
     assert json.loads(run("list", "--json")[1])[0]["id"] == r"\xff"

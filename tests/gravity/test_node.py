@@ -28,6 +28,7 @@ from gravity import (
 )
 from gravity.directory.server import ServiceDirectory
 from gravity.io import Options
+from gravity.protocol.limits import DirectoryLimits
 from gravity.roles.directory_client import DirectoryClient
 
 if TYPE_CHECKING:
@@ -629,3 +630,28 @@ def test_a_node_logs_to_nobody_elses_log(cluster: Cluster, caplog: pytest.LogCap
     with caplog.at_level(logging.DEBUG):
         cluster.publisher("P")
     assert caplog.records == []
+
+
+# ---- names -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [("x" * 256, "has 256 characters, more than 255"), ("a\nb", "has unprintable characters")]
+)
+def test_names_that_cannot_be_registered(
+    cluster: Cluster, name: str, fault: str, library_lines: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    node, provider = cluster.node(), GravityServiceProvider()
+    assert node.registerDataProduct(name, gravity.TCP) == gravity.INVALID_PARAMETER
+    assert node.registerService(name, gravity.TCP, provider) == gravity.INVALID_PARAMETER
+    assert len(library_lines) == 1 and library_lines[0].endswith(f": its name {fault}")
+    assert GravityNode().init(name) == gravity.INVALID_PARAMETER
+    assert capfd.readouterr().err == f"Gravity: the component id {fault}\n"
+
+
+def test_a_refusal_of_the_directory_is_a_conflict(cluster: Cluster) -> None:
+    cluster.directory._registry._limits = DirectoryLimits(publishers=1, services=2)
+    one, two, provider = cluster.publisher("P"), cluster.node("Two"), GravityServiceProvider()
+    assert two.registerDataProduct("P", gravity.TCP) == gravity.REGISTRATION_CONFLICT
+    assert two.registerService("S", gravity.TCP, provider) == gravity.SUCCESS
+    assert one.registerService("T", gravity.TCP, provider) == gravity.REGISTRATION_CONFLICT

@@ -213,3 +213,19 @@ def test_a_raw_subscriber_hears_our_publisher(cluster: Cluster, product: Product
             registration_time=found.registration_time,
         ).SerializeToString(),
     ]
+
+
+def test_an_address_that_is_none_costs_only_its_publisher(
+    cluster: Cluster, raw: Raw, product: Product, eventually: Eventually, library_lines: list[str]
+) -> None:
+    requester = raw(zmq.REQ)
+    requester.connect(cluster.url)
+    requester.send(encode_request(Registration("P", "nonsense", Kind.DATA, "Raw", now_us())))
+    assert decode_code_reply(requester.recv()) is DirectoryCode.SUCCESS
+    publisher = cluster.publisher("P")
+    collector = cluster.subscriber(cluster.node(), "P")
+    publisher.publish(product("P", "x"))
+    eventually(lambda: collector.texts == ["x"])
+    assert library_lines == [
+        "P is published at no valid address: cannot connect to 'nonsense': Invalid argument (addr='nonsense')"
+    ]

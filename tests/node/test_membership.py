@@ -17,7 +17,7 @@ from gravity import GravityNode, gravity
     [
         (gravity.REQUEST_TIMEOUT, "subscribing failed: REQUEST_TIMEOUT; is the Service Directory still running?"),
         (gravity.NO_SERVICE_DIRECTORY, "NO_SERVICE_DIRECTORY; is the Service Directory still running?"),
-        (gravity.REGISTRATION_CONFLICT, "REGISTRATION_CONFLICT; another node"),
+        (gravity.REGISTRATION_CONFLICT, "REGISTRATION_CONFLICT; the Service Directory refuses it"),
         (gravity.NO_PORTS_AVAILABLE, "NO_PORTS_AVAILABLE; give MinPort and MaxPort in Gravity.ini"),
         (gravity.INVALID_PARAMETER, "INVALID_PARAMETER; choose another name in"),
         (gravity.RESERVED_DATA_PRODUCT_ID, "RESERVED_DATA_PRODUCT_ID; Gravity reserves this name; choose"),

@@ -53,6 +53,15 @@ def test_points_looked_at_to_learn_the_streams_are_not_lost():
     assert [next(samples).values for _ in range(100)] == [(float(n), float(n)) for n in range(100)]
 
 
+def test_the_number_of_streams_is_bounded(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setattr(reader, "MOST_STREAMS", 2)
+    everything = [product(stream, sample) for sample in range(30) for stream in ("a", "b", f"c{sample}")]
+    bounded = reader_of(everything, ends=("a", "b"))
+    assert bounded.streams(at_least=2) == ("a", "b")
+    assert len(list(chain.from_iterable(bounded.samples(("a", "b"))))) == 30
+    assert set(caplog.messages) == {"ignored streams beyond the first 2"}
+
+
 def test_the_oldest_points_are_dropped_if_too_many_wait(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

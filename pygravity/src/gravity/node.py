@@ -25,7 +25,8 @@ from .GravityDataProductPB_pb2 import GravityDataProductPB
 from .io import TransportError
 from .protocol import codes
 from .protocol.config import Parameters
-from .protocol.envelope import decode_data_product
+from .protocol.envelope import TooLarge, decode_data_product
+from .protocol.limits import fault_of_name
 from .protocol.names import HEARTBEAT_SUFFIX, RESERVED
 from .roles.directory_client import DirectoryRefuses
 from .roles.running_node import RunningNode
@@ -110,6 +111,8 @@ class GravityNode(SwigObject):
     def registerDataProduct(self, dataProductID: str, transportType: int, cacheLastValue: bool | None = None) -> int:
         """Register a data product, which is required before publishing it.
 
+        Returns INVALID_PARAMETER for a name of more than 255 characters or with unprintable ones, and
+        REGISTRATION_CONFLICT if the Service Directory refuses the registration; its log says why.
         `transportType`: TCP, IPC or INPROC. `cacheLastValue`: whether to send new subscribers the last message; the
         default is CacheLastSentDataproduct in Gravity.ini. Registering a product again has no effect and returns
         SUCCESS.
@@ -117,6 +120,8 @@ class GravityNode(SwigObject):
         running = self._running
         if running is None:
             return codes.NOT_INITIALIZED
+        if not _is_name(dataProductID):
+            return codes.INVALID_PARAMETER
         if dataProductID in RESERVED or dataProductID == self._component_id + HEARTBEAT_SUFFIX:
             return codes.RESERVED_DATA_PRODUCT_ID
         if transportType not in range(5):
@@ -134,13 +139,18 @@ class GravityNode(SwigObject):
 
         `filterText`: subscribers receive the message if it starts with their filter. `timestamp`: in microseconds
         since the epoch, 0 for now. A product that is not registered is dropped and logged; the code is still SUCCESS.
+        Returns INVALID_PARAMETER if the message exceeds MaxMessageSize.
         """
         running = self._running
         if running is None:
             return codes.NOT_INITIALIZED
         product = envelope_of(dataProduct)
-        if not running.publisher_role.publish(product, filterText, timestamp):
-            log.library_log.error("%s is not registered: message dropped", product.dataProductID)
+        try:
+            if not running.publisher_role.publish(product, filterText, timestamp):
+                log.library_log.error("%s is not registered: message dropped", product.dataProductID)
+        except TooLarge as error:
+            log.library_log.error("dropped a message of %s: %s", product.dataProductID, error)
+            return codes.INVALID_PARAMETER
         return codes.SUCCESS
 
     def subscribersExist(self, dataProductID: str) -> list[int | bool]:
@@ -203,7 +213,7 @@ class GravityNode(SwigObject):
         if self._running is None:
             return codes.NOT_INITIALIZED
         _check_type("registerService", server, "request")
-        if transportType not in range(5):
+        if transportType not in range(5) or not _is_name(serviceID):
             return codes.INVALID_PARAMETER
         return self._running.registrar.register_service(serviceID, transportType, server)
 
@@ -234,6 +244,7 @@ class GravityNode(SwigObject):
         `timeout_milliseconds`: -1 for no timeout. A synchronous request returns the response, or None if the service
         does not exist, does not respond in time, or anything else fails. An asynchronous one returns SUCCESS and
         keeps the requestor alive until its callback, or NO_SUCH_SERVICE or NO_SERVICE_DIRECTORY without a callback.
+        A request that exceeds MaxMessageSize fails: None, or INVALID_PARAMETER.
         """
         if arguments and not isinstance(arguments[0], int):
             _check_type("request", arguments[0], "requestFilled")
@@ -314,6 +325,8 @@ class GravityNode(SwigObject):
     def _configure(self, component_id: str | None) -> RunningNode:
         if component_id is None:
             component_id = Parameters.read("general", self._ini).text("GravityComponentID") or "GravityNode"
+        if fault := fault_of_name(component_id):
+            raise ValueError(f"the component id {fault}")
         self._parameters = parameters = Parameters.read(component_id, self._ini)
         running = RunningNode(component_id, parameters)
         weakref.finalize(self, _end, running).atexit = False
@@ -363,6 +376,14 @@ def _end(running: RunningNode) -> None:
     with contextlib.suppress(RuntimeError):  # the interpreter is shutting down: no more threads
         closing.start()
         closing.join(_END_WAIT)
+
+
+def _is_name(id: str) -> bool:
+    """Return whether a data product or service may have this name; if not, log why."""
+    fault = fault_of_name(id)
+    if fault:
+        log.library_log.error("cannot register %s: its name %s", id, fault)
+    return not fault
 
 
 def _stamped(running: RunningNode, product: GravityDataProduct) -> GravityDataProductPB:

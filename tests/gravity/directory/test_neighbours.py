@@ -6,6 +6,7 @@ import pytest
 
 from gravity.directory.state.neighbours import Appeared, Neighbours, Vanished
 from gravity.protocol.directory_messages import Broadcast
+from gravity.protocol.limits import MOST_DOMAINS
 
 URL = "tcp://10.0.0.2:5555"
 
@@ -86,3 +87,25 @@ def test_a_rate_of_zero_counts_as_a_second() -> None:
         neighbours.hear(far(rate=0), 0)
     assert list(neighbours.miss(3.4)) == []
     assert list(neighbours.miss(3.5)) == [Vanished("far")]
+
+
+def test_the_number_of_domains_is_limited() -> None:
+    neighbours = Neighbours("home", ["*"])
+    for now in range(3):
+        for number in range(2 * MOST_DOMAINS):
+            neighbours.hear(far(domain=f"d{number:03}"), now)
+    assert len(neighbours.domains) == MOST_DOMAINS
+    list(neighbours.miss(100))
+    assert neighbours.domains == []
+
+
+def test_a_domain_with_an_unprintable_name() -> None:
+    neighbours = Neighbours("home", ["*"])
+    assert [neighbours.hear(far(domain="x\x1b[2J"), now) for now in range(5)] == [None] * 5
+
+
+def test_a_domain_that_promises_to_come_back_in_years_is_gone_in_hours() -> None:
+    neighbours = Neighbours("home", ["far"])
+    for _ in range(3):
+        neighbours.hear(far(rate=2**31), 0)
+    assert list(neighbours.miss(20_000)) == [Vanished("far")]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gravity.directory.state.registry import Announcement, MapChanged, PublishersChanged, Registry
+from gravity.directory.state.registry import Announcement, MapChanged, PublishersChanged, Refused, Registry
 from gravity.protocol.directory_messages import DirectoryCode, Kind, Publisher, Registration, Service, Unregistration
+from gravity.protocol.limits import DirectoryLimits
 from gravity.protocol.names import REGISTERED_PUBLISHERS
 from gravity.ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
@@ -396,3 +397,94 @@ def test_map_lists_the_publishers_of_a_product_in_parallel() -> None:
         [NOW, NOW + 1],
     )
     assert list(provider.domain_id) == [""]
+
+
+# ---- limits --------------------------------------------------------------------------------------------------
+
+
+SMALL = DirectoryLimits(data_products=4, services=2, publishers=2, domains=2)
+
+
+@pytest.mark.parametrize(
+    ("id", "url", "component", "domain", "reason"),
+    [
+        ("x" * 256, A, "C", None, "its name has 256 characters, more than 255"),
+        ("x\x1b[2J", A, "C", None, "its name has unprintable characters"),
+        ("P", "tcp://" + "x" * 1000, "C", None, "its url has 1006 characters, more than 1000"),
+        ("P", A + "\n", "C", None, "its url has unprintable characters"),
+        ("P", A, "x" * 256, None, "its component has 256 characters, more than 255"),
+        ("P", A, "x\u202e", None, "its component has unprintable characters"),
+        ("P", A, "C", "x" * 256, "its domain has 256 characters, more than 255"),
+        ("P", A, "C", "x\x00", "its domain has unprintable characters"),
+    ],
+)
+@pytest.mark.parametrize("kind", [data, service])
+def test_refused_names(kind, id: str, url: str, component: str, domain: str | None, reason: str) -> None:
+    registry = Registry()
+    refused = kind(id, url, component=component, domain=domain)
+    assert registry.register(refused) == [Refused(refused, reason)]
+    assert registry.map() == Registry().map() and not registry.publishers(id, domain)
+
+
+@pytest.mark.parametrize("id", ["ServiceDirectory_DomainDetails", "A b/c:d", "温度", "x" * 255, ""])
+def test_names_of_the_original_pass(id: str) -> None:
+    registry = Registry()
+    registry.register(data(id, f"ipc:///tmp/{id}", component="FileArchiver"))
+    registry.register(service(id, "", component="ConfigServer"))  # as of one whose bind has failed
+    assert len(registry.publishers(id)) == 1 and registry.service(id) is not None
+
+
+def test_the_number_of_registrations_is_limited() -> None:
+    registry = Registry(limits=SMALL)
+    kept = [data("P", A), data("P", B), data("Q", C), data("Q", D)]
+    for r in kept:
+        assert registry.register(r)[-1] == added(r)
+    third = data("P", "tcp://127.0.0.1:1")
+    assert registry.register(third) == [Refused(third, "it has 2 publishers already")]
+    fifth = data("R", "tcp://127.0.0.1:1")
+    assert registry.register(fifth) == [Refused(fifth, "there are 4 publishers already")]
+    again = data("P", A, NOW + SECOND)
+    assert registry.register(again) == [PublishersChanged("", "P"), added(again)]  # those that are known may return
+    registry.unregister(gone(kept[1]))
+    assert registry.register(fifth) == [PublishersChanged("", "R"), added(fifth)]
+
+
+def test_the_number_of_services_is_limited() -> None:
+    registry = Registry(limits=SMALL)
+    for id, url in (("S", A), ("T", B), ("S", C)):
+        registry.register(service(id, url))
+    third = service("U", D)
+    assert registry.register(third) == [Refused(third, "there are 2 services already")]
+    registry.unregister(gone(service("S", C)))
+    assert registry.register(third) == [added(third)]
+
+
+def test_the_number_of_domains_is_limited() -> None:
+    registry = Registry("home", SMALL)
+    near, far = data("P", A, domain="near"), data("P", B, domain="far")
+    registry.register(near)
+    assert registry.register(far) == [Refused(far, "there are 2 domains already")]
+    registry.unregister(gone(near))
+    assert registry.register(far) == [PublishersChanged("far", "P")]
+
+
+def test_a_map_of_another_domain_is_limited_too() -> None:
+    registry = Registry("home", SMALL)
+    locations = ProductLocations(
+        product_id="P", url=[A, B, C], component_id=["X"] * 3, domain_id=["far"] * 3, timestamp=[NOW] * 3
+    )
+    announcements = registry.replace_domain("far", ServiceDirectoryMapPB(data_provider=[locations]))
+    assert [type(a) for a in announcements] == [PublishersChanged, PublishersChanged, Refused]
+    assert len(registry.publishers("P", "far")) == 2
+
+
+def test_what_comes_and_goes_leaves_nothing() -> None:
+    registry = Registry("home")
+    for number in range(100):
+        for r in (data(f"P{number}", A, domain=f"d{number}"), data(f"P{number}", A), service(f"S{number}", B)):
+            registry.register(r)
+            registry.unregister(gone(r))
+        registry.register(service("S", f"tcp://127.0.0.1:{number}"))
+    kept = (registry._products, registry._services, registry._newest)
+    assert [len(domains) for domains in kept[:2]] == [1, 1] and len(kept[2]) == 1
+    assert registry._products["home"] == {} and list(registry._services["home"]) == ["S"]

@@ -18,6 +18,7 @@ import pytest
 import zmq
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.log.notices import MOST_KINDS
 from gravity.protocol.directory_messages import (
     DirectoryCode,
     GetDomain,
@@ -237,7 +238,7 @@ def test_domain(start: Start, raw: Raw, domain: str) -> None:
 def test_garbage_is_answered_and_survived(program: Program, raw: Raw) -> None:
     peer = Peer(raw, program.url)
     empty = encode_empty_reply()
-    garbage = [b"", b"\xff" * 100, b"\x12\x09short", bytes(1_000_000), b"\x12\x02\xff\xfe", b"GET / HTTP/1.1\r\n\r\n"]
+    garbage = [b"", b"\xff" * 100, b"\x12\x09short", bytes(60_000), b"\x12\x02\xff\xfe", b"GET / HTTP/1.1\r\n\r\n"]
     garbage += [encode_request(Registration("P", "u", DATA, "C", 1))[:n] for n in (5, 25, 40)]
     for frame in garbage:
         assert peer.ask(frame) == empty
@@ -459,3 +460,19 @@ def test_the_environment_does_not_matter(start: Start, monkeypatch: pytest.Monke
     program = start()
     program.wait_until_ready()
     assert Peer(raw, program.url).publishers("P") == []
+
+
+def test_refusals_are_told_to_the_node_and_logged_in_a_bounded_number_of_lines(
+    start: Start, raw: Raw, tmp_path: Path
+) -> None:
+    program = start("GravityFileLogLevel = warning")
+    program.wait_until_ready()
+    peer = Peer(raw, program.url)
+    for number in range(2000):
+        reply = peer.request(Registration(f"\x1b{number}", "tcp://127.0.0.1:1", DATA, "Comp", NOW))
+        assert decode_code_reply(reply) is DirectoryCode.REGISTRATION_CONFLICT
+    lines = (tmp_path / "ServiceDirectory.log").read_text().splitlines()
+    assert len(lines) == MOST_KINDS + 1
+    refused = r"refused \x1b0 of Comp at tcp://127.0.0.1:1: its name has unprintable characters"
+    assert lines[0].endswith(f"ServiceDirectory-warning] {refused}")
+    peer.register("P", "tcp://127.0.0.1:1")

@@ -163,7 +163,7 @@ def test_options_reach_the_sockets(transport: Transport, open_sender: OpenSender
     for kept in (receiver.socket, publisher._socket):
         assert (kept.tcp_keepalive, kept.tcp_keepalive_idle) == (1, 100)
         assert (kept.tcp_keepalive_cnt, kept.tcp_keepalive_intvl) == (3, 20)
-    receiver.socket.close()
+    receiver.close()
 
 
 # ---- requests ------------------------------------------------------------------------------------------------

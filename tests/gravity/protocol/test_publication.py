@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.protocol.envelope import decode_data_product
+from gravity.protocol.envelope import TooLarge, decode_data_product
+from gravity.protocol.limits import MOST_FILTERS
 from gravity.protocol.publication import Frames, Publication
 
 REGISTERED = 1_700_000_000_999_999
+LARGEST = 1000  # bytes
 
 
 def publication(*, cache: bool = True) -> Publication:
@@ -14,7 +18,9 @@ def publication(*, cache: bool = True) -> Publication:
 
 
 def send(to: Publication, text: str = "", filter_text: str = "", timestamp: int = 0, now: int = 100) -> Frames:
-    return to.frames(GravityDataProductPB(dataProductID="P", data=text.encode()), filter_text, timestamp, now)
+    return to.frames(
+        GravityDataProductPB(dataProductID="P", data=text.encode()), filter_text, timestamp, now, LARGEST
+    )
 
 
 def replayed(of: Publication) -> list[tuple[str, str, bool]]:
@@ -60,7 +66,7 @@ def test_what_a_republished_product_says_is_overwritten() -> None:
     other = GravityDataProductPB(
         dataProductID="P", timestamp=5, componentID="Other", domain="far", registration_time=6, softwareVersion="1"
     )
-    sent = decode_data_product(publication().frames(other, "", 0, 100)[1])
+    sent = decode_data_product(publication().frames(other, "", 0, 100, LARGEST)[1])
     assert (sent.timestamp, sent.componentID, sent.domain, sent.registration_time) == (
         100,
         "Comp",
@@ -95,7 +101,7 @@ def test_a_relayed_product_keeps_its_stamps() -> None:
         is_relayed_dataproduct=True,
         registration_time=6,
     )
-    sent = decode_data_product(publication().frames(relayed, "", 99, 100)[1])
+    sent = decode_data_product(publication().frames(relayed, "", 99, 100, LARGEST)[1])
     assert (sent.timestamp, sent.componentID, sent.domain) == (5, "Origin", "far")
     assert sent.registration_time == 1_700_000_000
 
@@ -142,3 +148,22 @@ def test_no_cache_no_replay() -> None:
     p = publication(cache=False)
     send(p, "text")
     assert p.replay() == []
+
+
+@pytest.mark.parametrize(("text", "filter_text"), [("x" * LARGEST, ""), ("", "x" * (LARGEST + 1))])
+def test_what_is_too_large_is_neither_sent_nor_cached(text: str, filter_text: str) -> None:
+    of = publication()
+    with pytest.raises(TooLarge, match="bytes are more than MaxMessageSize = 1000"):
+        send(of, text, filter_text)
+    assert replayed(of) == []
+
+
+def test_the_cache_is_bounded() -> None:
+    """Of too many filter texts, those unused for the longest time are forgotten."""
+    of = publication()
+    for number in range(MOST_FILTERS):
+        send(of, "", str(number))
+    send(of, "", "0")
+    send(of, "", "new")
+    topics = {topic for topic, _ in of.replay()}
+    assert len(topics) == MOST_FILTERS and {b"0", b"new"} < topics and b"1" not in topics

@@ -115,7 +115,7 @@ class Echo(GravityServiceProvider):
 def test_answers(exchanges: list[Exchange], registration: Registration) -> None:
     assert registration.timestamp is not None
     offer = RegisteredService("Echo", registration.url, registration.timestamp, Echo(), "Provider", "")
-    assert [answer(offer, e.question) for e in exchanges] == [e.answer for e in exchanges]
+    assert [answer(offer, e.question, 1000) for e in exchanges] == [e.answer for e in exchanges]
     assert len(exchanges) == 3
 
 

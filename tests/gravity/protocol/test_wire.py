@@ -130,7 +130,7 @@ def test_recorded_messages_are_published_as_they_were(recorded_published: Record
     product.softwareVersion = seen.softwareVersion
     if not seen.softwareVersion:
         product.ClearField("softwareVersion")
-    frames = publication.frames(product, topic.decode(), seen.timestamp, now=0)
+    frames = publication.frames(product, topic.decode(), seen.timestamp, now=0, largest=1000)
     if seen.is_cached_dataproduct:
         [frames] = publication.replay()
     assert frames == (topic, frame)

@@ -53,7 +53,7 @@ from ..roles.directory_client import parse_url
 from ..roles.publisher import PublisherRole
 from ..ServiceDirectoryDomainUpdatePB_pb2 import ServiceDirectoryDomainUpdatePB
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .state.registry import Announcement, PublishersChanged, Registry
+from .state.registry import Announcement, PublishersChanged, Refused, Registry
 from .synchroniser import Synchroniser
 
 COMPONENT_ID = "ServiceDirectory"
@@ -207,8 +207,11 @@ class ServiceDirectory:
                 return encode_publishers_reply(id, domain or self._registry.domain, publishers)
             case Registration():
                 log.library_log.info("%s registers %s at %s", request.component_id, request.id, request.url)
-                self._announce(self._registry.register(request))
-                return encode_code_reply(request.id, DirectoryCode.SUCCESS)
+                announcements = self._registry.register(request)
+                self._announce(announcements)
+                refused = any(isinstance(a, Refused) for a in announcements)
+                code = DirectoryCode.REGISTRATION_CONFLICT if refused else DirectoryCode.SUCCESS
+                return encode_code_reply(request.id, code)
             case Unregistration():
                 code, announcements = self._registry.unregister(request)
                 log.library_log.info("%s at %s unregisters: %s", request.id, request.url, code.name)
@@ -247,6 +250,10 @@ class ServiceDirectory:
                 id, domain = announcement.id, announcement.domain
                 publishers = self._registry.publishers(id, domain)
                 self._publish(REGISTERED_PUBLISHERS, publishers_pb(id, domain, publishers), id)
+            elif isinstance(announcement, Refused):
+                r = announcement.registration
+                text = "refused %s of %s at %s: %s"
+                log.library_log.warning(text, r.id, r.component_id, r.url, announcement.reason)
             else:
                 own = self._registry.map(announcement.change, self._registry.domain)
                 self._publish(DOMAIN_DETAILS, own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import heapq
 import itertools
 import selectors
@@ -16,6 +17,8 @@ from typing import NamedTuple
 from ..log import library_log
 from .datagrams import BroadcastListener
 from .watched_socket import WatchedSocket
+
+_RESTORE_PAUSE = 5.0  # seconds until a lost connection is made again, if ZeroMQ has not done so
 
 Watched = WatchedSocket | BroadcastListener | int  # a socket, or a file descriptor
 
@@ -118,6 +121,13 @@ class Loop:
             self._guard(watch.handler)
         if watched.exhausted and self._is_signalled(descriptor, watch):
             del self._signalled[descriptor]
+        if watched.lost:
+            watched.lost = False
+            self.call_at(time.monotonic() + _RESTORE_PAUSE, functools.partial(self._restore, watched))
+
+    def _restore(self, watched: WatchedSocket) -> None:
+        if watched in self._descriptors:
+            watched.restore()
 
     def _is_signalled(self, descriptor: int, watch: _Watch) -> bool:
         return self._signalled.get(descriptor) is watch and not self._stopping

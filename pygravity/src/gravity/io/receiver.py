@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import time
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from ..log import library_log
 from ..log.throttle import ThrottledCount
@@ -13,6 +16,7 @@ from .watched_socket import WatchedSocket
 _BATCH = 1000  # messages received at a time, so that a flood does not starve other sockets
 
 _NOW = int(zmq.NOBLOCK)  # a plain int is faster than an enum
+_numbers = itertools.count()
 
 
 class Receiver(WatchedSocket):
@@ -23,6 +27,9 @@ class Receiver(WatchedSocket):
     def __init__(self, subscriber: zmq.Socket[bytes], url: str, capacity: int) -> None:
         """`capacity`: length of the socket's queue in messages, 0 for unlimited."""
         super().__init__(subscriber)
+        self._monitor = _monitor_of(subscriber)
+        self._poller.register(self._monitor, zmq.POLLIN)
+        self._connected = True
         self._url = url
         self._capacity = capacity
         self._batch = max(_BATCH, capacity)
@@ -45,15 +52,45 @@ class Receiver(WatchedSocket):
                 while len(frames) < self._batch:
                     self._take(frames)
         except zmq.Again:
-            self.exhausted = True
+            self.readable()
         if 0 < self._capacity <= len(frames):
             self._report(self._full.add(time.monotonic()))
         return frames
 
+    def readable(self) -> bool:
+        """Return whether a message is waiting, and note whether the connection is lost."""
+        ready = self._poller.poll(0)
+        self.exhausted = all(waiting is self._monitor for waiting, _ in ready)
+        if ready and (len(ready) > 1 or self.exhausted):
+            self._look_at_connection()
+            self.lost = not self._connected
+        return not self.exhausted
+
+    def restore(self) -> None:
+        """Connect again if the connection is still lost: ZeroMQ gives it up for good if the peer sends too much."""
+        self._look_at_connection()
+        if self._connected:
+            return
+        library_log.warning(
+            "lost the connection to %s: its process has ended, or it sends more than MaxMessageSize = %d bytes",
+            self._url,
+            self.largest,
+        )
+        with contextlib.suppress(zmq.ZMQError):
+            self.socket.disconnect(self._url)
+        self.socket.connect(self._url)
+
     def close(self) -> None:
         """Close the socket."""
         self._report(self._full.take_unreported())
+        if not self.socket.closed:
+            self.socket.disable_monitor()  # first: events without a reader would block ZeroMQ's thread
+        self._monitor.close()
         super().close()
+
+    def _look_at_connection(self) -> None:
+        while self._monitor.poll(0):
+            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_CONNECTED
 
     def _take(self, frames: list[bytes]) -> None:
         """Append the second frame of the next message to `frames`; the first is its filter text.
@@ -90,3 +127,13 @@ class Receiver(WatchedSocket):
                 times,
                 extra={"throttled": True},
             )
+
+
+def _monitor_of(socket: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
+    """Return a socket that tells when connections of `socket` are made and lost."""
+    address = f"inproc://connections-{next(_numbers)}"
+    socket.monitor(address, zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED)
+    monitor: zmq.Socket[bytes] = socket.context.socket(zmq.PAIR)
+    monitor.rcvhwm = 0  # unlimited: if it were full, ZeroMQ's thread would wait
+    monitor.connect(address)
+    return monitor

@@ -10,6 +10,7 @@ import zmq
 
 from ..log import library_log
 from ..log.throttle import ThrottledCount
+from ..protocol.limits import MOST_FILTERS
 from ..protocol.publication import Frames
 
 _PATIENCE = 1.0  # maximum seconds to wait for a slow subscriber before dropping messages
@@ -25,8 +26,10 @@ class Sender:
     Hold `lock` for every use, since ZeroMQ sockets are not thread-safe.
     """
 
-    def __init__(self, publisher: zmq.Socket[bytes], url: str) -> None:
+    def __init__(self, publisher: zmq.Socket[bytes], url: str, largest: int) -> None:
+        """`largest`: the most bytes of a frame."""
         self.url = url
+        self.largest = largest
         self.lock = threading.Lock()
         self.closed = False
         self._socket = publisher
@@ -69,7 +72,8 @@ class Sender:
             frame = self._socket.recv()
             if frame.startswith(b"\x01"):
                 new = True
-                self._topics.add(frame[1:])
+                if len(self._topics) < MOST_FILTERS:
+                    self._topics.add(frame[1:])
             else:
                 self._topics.discard(frame[1:])
         return new

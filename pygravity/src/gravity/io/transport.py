@@ -25,12 +25,16 @@ _SCHEMES = {INPROC: "inproc://", PGM: "pgm://", EPGM: "epgm://", IPC: "ipc:///tm
 _CLOSE_LINGER = 300  # milliseconds allowed for sending the last messages when a node closes
 _CLOSE_CHECK = 0.1  # seconds between a waiting request's checks whether its node is closing
 _PORT_TURN = 10_000_000  # nanoseconds from one port's turn to the next one's
+_LARGEST_CONTROL = 1 << 16  # bytes of a subscription, and of a request to the Service Directory
+_LARGEST_PROTOBUF = (1 << 31) - 1  # bytes
+_MOST_REQUESTS = 100  # waiting, of each connection
+_MOST_SOCKETS = 1 << 14  # of a context: three for each subscription
 _REBIND_WAIT = 0.3  # seconds for which ZeroMQ may keep using an address after unbinding it
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes).
+    """Socket options; `keep_alive` is (idle seconds, probes, seconds between probes), sizes are in bytes.
 
     `first_port`: which port of the range to try first, so that a restart finds the same; None: another one each time.
     """
@@ -40,11 +44,15 @@ class Options:
     min_port: int = 24000
     max_port: int = 24999
     first_port: int | None = None
+    max_message_size: int = 64 << 20
     keep_alive: tuple[int, int, int] | None = None
 
     @classmethod
     def from_parameters(cls, parameters: Parameters) -> Options:
-        """Return the options in a configuration; a negative queue length is ignored and logged."""
+        """Return the options in a configuration; a negative queue length is ignored and logged.
+
+        Raises ValueError if MaxMessageSize is out of range.
+        """
 
         def length(key: str, default: int) -> int:
             value = parameters.integer(key, default)
@@ -60,8 +68,21 @@ class Options:
             subscribe_hwm=length("SubscribeHWM", defaults.subscribe_hwm),
             min_port=parameters.integer("MinPort", defaults.min_port),
             max_port=parameters.integer("MaxPort", defaults.max_port),
+            max_message_size=_message_size(parameters, defaults.max_message_size),
             keep_alive=(idle, probes, interval) if parameters.yes("TcpKeepAliveEnabled") else None,
         )
+
+
+def _message_size(parameters: Parameters, default: int) -> int:
+    text = parameters.text("MaxMessageSize", str(default))
+    try:
+        size = float(text)  # arithmetic in the file gives six decimals
+    except ValueError:
+        size = 0.0
+    if not (size.is_integer() and _LARGEST_CONTROL <= size <= _LARGEST_PROTOBUF):
+        limits = f"{_LARGEST_CONTROL} to {_LARGEST_PROTOBUF}"
+        raise ValueError(f"MaxMessageSize is {text!r}; write a whole number of bytes, from {limits}")
+    return int(size)
 
 
 class Transport:
@@ -70,6 +91,7 @@ class Transport:
     def __init__(self, options: Options | None = None, key: CurveKey | None = None) -> None:
         self.options = options or Options()
         self._context = zmq.Context()
+        self._context.max_sockets = _MOST_SOCKETS
         self._key = key
         if key:
             admit_own(self._context, key)
@@ -144,21 +166,25 @@ class Transport:
             return None
         publisher = self._open(zmq.XPUB, linger=_CLOSE_LINGER)
         publisher.sndhwm = self.options.publish_hwm
+        publisher.maxmsgsize = _LARGEST_CONTROL
         publisher.xpub_verbose = True  # report each new subscriber, since each needs the cached messages
         publisher.set(zmq.XPUB_NODROP, 1)
         self._keep_alive(publisher)
         url = self._bind(publisher, transport, id, ip)
-        return Sender(publisher, url) if url else None
+        return Sender(publisher, url, self.options.max_message_size) if url else None
 
     def responder(self, transport: int, id: str, ip: str) -> Responder | None:
         """Return a bound responder of a service, or None if no port or address is available."""
         responder = self._open(zmq.REP, linger=_CLOSE_LINGER)
+        responder.rcvhwm = _MOST_REQUESTS
         url = self._bind(responder, transport, id, ip)
         return Responder(responder, url) if url else None
 
     def responder_at(self, url: str) -> Responder:
         """Return a responder bound to `url`; raise TransportError if that fails."""
         responder = self._open(zmq.REP, linger=_CLOSE_LINGER)
+        responder.rcvhwm = _MOST_REQUESTS
+        responder.maxmsgsize = _LARGEST_CONTROL
         try:
             responder.bind(url)
         except zmq.ZMQError as error:
@@ -184,6 +210,7 @@ class Transport:
         opened.linger = linger
         if self._key:
             secure(opened, self._key)
+        opened.maxmsgsize = self.options.max_message_size
         return opened
 
     def _connect(self, connecting: zmq.Socket[bytes], url: str) -> None:

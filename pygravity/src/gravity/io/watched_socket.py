@@ -12,12 +12,18 @@ class WatchedSocket:
     """
 
     looks_first = True  # whether to check for a message after a signal, because receiving might block
+    lost = False  # whether the last signal may have been the end of the connection; then `restore` it a little later
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
         self._poller = zmq.Poller()  # cheaper than reading the EVENTS socket option
         self._poller.register(socket, zmq.POLLIN)
         self.exhausted = False  # whether the last check found nothing, so that the next message signals
+
+    @property
+    def largest(self) -> int:
+        """The most bytes of a frame; ZeroMQ drops the connection to a peer that sends more."""
+        return int(self.socket.maxmsgsize)
 
     def fileno(self) -> int:
         """Return the file descriptor to watch."""
@@ -27,6 +33,9 @@ class WatchedSocket:
         """Return whether a message is waiting."""
         self.exhausted = not self._poller.poll(0)
         return not self.exhausted
+
+    def restore(self) -> None:
+        """Connect again if the connection is still lost."""
 
     def close(self) -> None:
         """Close the socket."""

@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from .envelope import MalformedFrame, checked_text, decode_data_product, encode, fill, parse
+from .limits import MOST_PUBLISHERS
 from .ServiceDirectoryPB_pb2 import (
     ComponentDataLookupResponsePB,
     ComponentLookupRequestPB,
@@ -272,6 +273,8 @@ def _publisher_pb(p: Publisher) -> PublisherInfoPB:
 def decode_publishers(data: bytes) -> tuple[str, str, list[Publisher]]:
     """Return the data product, domain and publishers in the payload of an update or lookup reply."""
     message = checked_text(parse(ComponentDataLookupResponsePB, data))
+    if len(message.publishers) > MOST_PUBLISHERS:
+        raise MalformedFrame(f"{len(message.publishers)} publishers, more than {MOST_PUBLISHERS}")
     publishers = []
     for p in message.publishers:
         checked_text(p)

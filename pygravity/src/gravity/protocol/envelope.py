@@ -23,6 +23,17 @@ class MalformedFrame(ValueError):
     """Bytes from outside that are not a valid message of the expected type."""
 
 
+class TooLarge(ValueError):
+    """A frame to be sent that exceeds MaxMessageSize."""
+
+
+def checked_size(frame: bytes, largest: int) -> bytes:
+    """Return `frame`; raise TooLarge if it has more than `largest` bytes, since peers would drop the connection."""
+    if len(frame) > largest:
+        raise TooLarge(f"{len(frame)} bytes are more than MaxMessageSize = {largest}")
+    return frame
+
+
 def parse(message_type: type[M], data: bytes) -> M:
     """Return `data` parsed as a complete `message_type`; raise MalformedFrame if it is not one."""
     message = message_type()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from .envelope import decode_data_product, encode
+from .envelope import checked_size, decode_data_product, encode
+from .limits import MOST_FILTERS
 
 Frames = tuple[bytes, bytes]  # filter text, data product
 
@@ -25,9 +26,12 @@ class Publication:
         self._cache: dict[bytes, tuple[int, bytes]] | None = {} if cache else None
         self._last_stamp = 0
 
-    def frames(self, product: GravityDataProductPB, filter_text: str, timestamp: int, now: int) -> Frames:
+    def frames(
+        self, product: GravityDataProductPB, filter_text: str, timestamp: int, now: int, largest: int
+    ) -> Frames:
         """Stamp `product` and return its frames; times in microseconds since the epoch, `timestamp` 0 means `now`.
 
+        Raises TooLarge if a frame has more than `largest` bytes.
         Subscribers drop messages that are not newer than the previous one, which removes replayed duplicates.
         Therefore automatic timestamps always increase, even if the clock does not.
         """
@@ -40,9 +44,13 @@ class Publication:
             if self._origin:
                 product.componentID, product.domain = self._origin
         product.registration_time = self.registration_time
-        topic, frame = filter_text.encode(), product.SerializeToString()
+        topic = checked_size(filter_text.encode(), largest)
+        frame = checked_size(product.SerializeToString(), largest)
         if self._cache is not None:
-            self._cache[topic] = (timestamp, frame)
+            self._cache.pop(topic, None)
+            self._cache[topic] = (timestamp, frame)  # at the end: the first has been unused for the longest time
+            if len(self._cache) > MOST_FILTERS:
+                del self._cache[next(iter(self._cache))]
         return topic, frame
 
     def replay(self) -> list[Frames]:

@@ -11,7 +11,7 @@ from ..GravityDataProduct import GravityDataProduct
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..io import Loop, Responder
 from ..log import library_log
-from ..protocol.envelope import MalformedFrame, decode_data_product, encode
+from ..protocol.envelope import MalformedFrame, TooLarge, checked_size, decode_data_product, encode
 
 
 class Provider(Protocol):
@@ -56,7 +56,10 @@ class ProviderRole:
         """Start answering requests to a service."""
         self._open[service.id] = service, responder
         loop = self._loop()
-        loop.call(lambda: loop.watch(responder, lambda: responder.serve(lambda frame: answer(service, frame))))
+        largest = responder.largest
+        loop.call(
+            lambda: loop.watch(responder, lambda: responder.serve(lambda frame: answer(service, frame, largest)))
+        )
 
     def remove(self, id: str) -> RegisteredService:
         """Stop answering requests to a service, and return it."""
@@ -66,11 +69,11 @@ class ProviderRole:
         return service
 
 
-def answer(service: RegisteredService, frame: bytes) -> bytes:
+def answer(service: RegisteredService, frame: bytes, largest: int) -> bytes:
     """Return the response frame to a request frame.
 
-    If the request is for an earlier registration, or the provider fails, the response has no data; without it, the
-    requestor would wait forever.
+    If the request is for an earlier registration, the provider fails, or its response has more than `largest` bytes,
+    the response has no data; without it, the requestor would wait forever.
     """
     try:
         request = decode_data_product(frame)
@@ -82,6 +85,14 @@ def answer(service: RegisteredService, frame: bytes) -> bytes:
     else:
         library_log.warning("refused a request for an earlier registration of %s", service.id)
         return encode(GravityDataProductPB(dataProductID=service.id))
+    try:
+        return checked_size(_stamped(service, response), largest)
+    except TooLarge as error:
+        library_log.error("dropped a response of %s: %s", service.id, error)
+        return _stamped(service, GravityDataProductPB(dataProductID=service.id))
+
+
+def _stamped(service: RegisteredService, response: GravityDataProductPB) -> bytes:
     response.componentID = service.component_id
     response.domain = service.domain
     response.registration_time = service.registration_time

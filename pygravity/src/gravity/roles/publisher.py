@@ -63,7 +63,10 @@ class PublisherRole:
         return opened.publication
 
     def publish(self, product: GravityDataProductPB, filter_text: str, timestamp: int) -> bool:
-        """Stamp and send `product`, taking ownership of it; return False if it is not registered."""
+        """Stamp and send `product`, taking ownership of it; return False if it is not registered.
+
+        Raises TooLarge if it exceeds MaxMessageSize.
+        """
         opened = self._open.get(product.dataProductID)
         if opened is None:
             return False
@@ -71,7 +74,7 @@ class PublisherRole:
             if opened.sender.closed:
                 return False  # another thread has just unregistered it
             now = now_us()
-            frames = opened.publication.frames(product, filter_text, timestamp, now)
+            frames = opened.publication.frames(product, filter_text, timestamp, now, opened.sender.largest)
             opened.sender.send(frames)
             if not opened.check_due:
                 self._check_for_new(opened, now)  # sending may have consumed the signal that the loop waits for

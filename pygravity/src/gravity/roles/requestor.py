@@ -14,7 +14,7 @@ from ..io import Loop, Requester, Transport, TransportError
 from ..log import library_log
 from ..protocol import codes
 from ..protocol.directory_messages import Kind, Service, Unregistration
-from ..protocol.envelope import MalformedFrame, decode_data_product, encode
+from ..protocol.envelope import MalformedFrame, TooLarge, checked_size, decode_data_product, encode
 from .directory_client import DirectoryClient, NoDirectory
 
 FUTURE_REQUEST = b"FUTURE_REQUEST"  # sent to the address of a future response
@@ -59,8 +59,8 @@ class RequestorRole:
         if not isinstance(service, Service):
             return None
         deadline = None if timeout is None else time.monotonic() + timeout
-        frame = encode(product)
         try:
+            frame = self._frame(product)
             response = self._exchange(service.url, frame, deadline)
             if response is None:
                 return None
@@ -69,7 +69,7 @@ class RequestorRole:
                 return None
             if response.future_response:
                 return self._exchange(response.future_socket_url, frame, deadline)
-        except (TransportError, MalformedFrame) as error:
+        except (TransportError, MalformedFrame, TooLarge) as error:
             library_log.warning("no response from %s: %s", service.url, error)
             return None
         return response
@@ -91,7 +91,11 @@ class RequestorRole:
         if not isinstance(service, Service):
             return service
         product.registration_time = service.registration_time
-        frame = encode(product)
+        try:
+            frame = self._frame(product)
+        except TooLarge as error:
+            library_log.error("dropped a request to %s: %s", service_id, error)
+            return codes.INVALID_PARAMETER
         deadline = None if timeout is None else time.monotonic() + timeout
         pending = _Pending(service_id, request_id, requestor, service, deadline)
         del requestor
@@ -106,6 +110,9 @@ class RequestorRole:
             library_log.warning("%s", error)
             return codes.NO_SERVICE_DIRECTORY
         return service if service.url else codes.NO_SUCH_SERVICE
+
+    def _frame(self, product: GravityDataProductPB) -> bytes:
+        return checked_size(encode(product), self._transport.options.max_message_size)
 
     def _exchange(self, url: str, frame: bytes, deadline: float | None) -> GravityDataProductPB | None:
         remaining = None if deadline is None else max(0.001, deadline - time.monotonic())

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from ..GravityDataProduct import GravityDataProduct, wrapped
 from ..GravityDataProductPB_pb2 import GravityDataProductPB
-from ..io import Loop, Receiver, Transport, now_us
+from ..io import Loop, Receiver, Transport, TransportError, now_us
 from ..log import library_log
 from ..protocol.directory_messages import Kind, Publisher, Unregistration, decode_publishers
 from ..protocol.envelope import MalformedFrame, copy_of, decode_data_product
@@ -200,7 +200,12 @@ class SubscriberRole:
             self._loop().unwatch(filtered.receivers.pop(publisher.url))
         for publisher in opened:
             url = publisher.url
-            receiver = filtered.receivers[url] = self._transport.receiver(url)
+            try:
+                receiver = filtered.receivers[url] = self._transport.receiver(url)
+            except TransportError as error:
+                library_log.warning("%s is published at no valid address: %s", key.id, error)
+                filtered.subscription.drop(url)
+                continue
             receiver.add_topic(topic)
             self._loop().watch(receiver, functools.partial(self._receive, key, filtered, url))
 

@@ -9,9 +9,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ...protocol.directory_messages import Broadcast
+from ...protocol.limits import MOST_DOMAINS, fault_of_name
 
 CONFIDENCE = 3  # broadcasts
 EVERY_DOMAIN = "*"
+_LONGEST_INTERVAL = 3600  # seconds between broadcasts
 
 
 @dataclass(slots=True)
@@ -56,11 +58,11 @@ class Neighbours:
         name = broadcast.domain
         if name == self._own_domain or not (name in self._wanted or EVERY_DOMAIN in self._wanted):
             return None
-        due = now + 1.5 * max(
-            1, broadcast.rate
-        )  # half an interval of grace, since broadcasts are not exactly periodic
+        due = now + 1.5 * _interval(broadcast)  # half of it is grace, since broadcasts are not exactly periodic
         known = self._heard.get(name)
         if known is None:
+            if len(self._heard) >= MOST_DOMAINS or fault_of_name(name):
+                return None
             known = self._heard[name] = _Neighbour(broadcast, 0, due)
         restarted = known.broadcast.started != broadcast.started
         known.broadcast, known.due = broadcast, due
@@ -75,8 +77,12 @@ class Neighbours:
         for name, neighbour in list(self._heard.items()):
             while neighbour.due <= now and neighbour.confidence:
                 neighbour.confidence -= 1
-                neighbour.due += max(1, neighbour.broadcast.rate)
+                neighbour.due += _interval(neighbour.broadcast)
             if not neighbour.confidence:
                 del self._heard[name]
                 if neighbour.there:
                     yield Vanished(name)
+
+
+def _interval(broadcast: Broadcast) -> int:
+    return min(max(1, broadcast.rate), _LONGEST_INTERVAL)

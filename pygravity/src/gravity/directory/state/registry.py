@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeGuard
 
 from ...protocol.directory_messages import DirectoryCode, Kind, Publisher, Registration, Service, Unregistration
+from ...protocol.limits import LONGEST_URL, DirectoryLimits, fault_of_name
 from ...protocol.names import REGISTERED_PUBLISHERS
 from ...ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
@@ -29,7 +30,15 @@ class MapChanged:
     change: ProductChange
 
 
-Announcement = PublishersChanged | MapChanged
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A registration was not accepted; `reason` for the log."""
+
+    registration: Registration
+    reason: str
+
+
+Announcement = PublishersChanged | MapChanged | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,9 @@ class _Offer:
 class Registry:
     """The publishers of data products and providers of services, by domain."""
 
-    def __init__(self, domain: str = "") -> None:
+    def __init__(self, domain: str = "", limits: DirectoryLimits | None = None) -> None:
         self.domain = domain
+        self._limits = limits or DirectoryLimits()
         self._products: dict[str, dict[str, dict[str, _Offer]]] = defaultdict(lambda: defaultdict(dict))
         self._services: dict[str, dict[str, _Offer]] = defaultdict(dict)
         self._newest: dict[str, int] = {}  # url → timestamp of its newest offer
@@ -69,14 +79,22 @@ class Registry:
         return Service(offer.url, offer.registration_time) if offer else None
 
     def register(self, r: Registration) -> list[Announcement]:
-        """Add a registration; ignore it if it has no timestamp or is older than another one at its url."""
+        """Add a registration; ignore it if it has no timestamp or is older than another one at its url.
+
+        If a limit forbids it, the only announcement is Refused.
+        """
         domain = r.domain if r.domain is not None else self.domain
+        if reason := self._objection(domain, r):
+            return [Refused(r, reason)]
         if r.timestamp is None or r.timestamp < self._newest.get(r.url, 0):
             return []
         offer = _Offer(r.url, r.component_id or "", r.timestamp, r.is_relay, r.ip_address or "")
         self._newest[r.url] = r.timestamp
         announcements: list[Announcement] = []
         if r.kind is Kind.SERVICE:
+            replaced = self._services[domain].get(r.id)
+            if replaced and replaced.url != r.url:
+                self._forget(replaced)
             self._services[domain][r.id] = offer  # the last provider wins
             announcements += self._purge(r)
         else:
@@ -102,6 +120,7 @@ class Registry:
             return DirectoryCode.NOT_REGISTERED, []
         del offers[key]
         self._forget(offer)
+        self._tidy(domain, u.id)
         announcements: list[Announcement] = []
         if u.kind is Kind.DATA:
             announcements.append(PublishersChanged(domain, u.id))
@@ -155,12 +174,49 @@ class Registry:
     def _purge(self, r: Registration) -> list[Announcement]:
         """Remove other data products of the own domain at the same url, since its port has a new owner."""
         announcements: list[Announcement] = []
-        for id, offers in self._products[self.domain].items():
+        for id, offers in list(self._products[self.domain].items()):
             if (r.kind, r.id) != (Kind.DATA, id) and r.url in offers:
                 gone = offers.pop(r.url)
                 announcements.append(PublishersChanged(self.domain, id))
                 announcements.append(self._change(Kind.DATA, ProductChange.REMOVE, id, gone))
+                self._tidy(self.domain, id)
         return announcements
+
+    def _objection(self, domain: str, r: Registration) -> str:
+        """Return why a registration exceeds a limit; "" if it does not."""
+        names = {"its name": r.id, "its component": r.component_id, "its domain": domain, "its host": r.ip_address}
+        for what, name in names.items():
+            if fault := fault_of_name(name or ""):
+                return f"{what} {fault}"
+        if fault := fault_of_name(r.url, LONGEST_URL):
+            return f"its url {fault}"
+        limits, domains = self._limits, {self.domain, *self._products, *self._services}
+        if domain not in domains and len(domains) >= limits.domains:
+            return f"there are {limits.domains} domains already"
+        if r.kind is Kind.SERVICE:
+            known = r.id in self._services.get(domain, {})
+            if not known and sum(map(len, self._services.values())) >= limits.services:
+                return f"there are {limits.services} services already"
+            return ""
+        offers = self._products.get(domain, {}).get(r.id, {})
+        if r.url in offers:
+            return ""
+        if len(offers) >= limits.publishers:
+            return f"it has {limits.publishers} publishers already"
+        if sum(len(offers) for products in self._products.values() for offers in products.values()) >= (
+            limits.data_products
+        ):
+            return f"there are {limits.data_products} publishers already"
+        return ""
+
+    def _tidy(self, domain: str, id: str) -> None:
+        """Remove what is empty after a removal, so that names that come and go take no memory."""
+        products = self._products.get(domain, {})
+        if id in products and not products[id]:
+            del products[id]
+        for kind in (self._products, self._services):
+            if domain != self.domain and domain in kind and not kind[domain]:
+                del kind[domain]
 
     def _matches(self, offer: _Offer | None, u: Unregistration) -> TypeGuard[_Offer]:
         if offer is None or offer.url != u.url:
