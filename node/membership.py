@@ -61,6 +61,8 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
         log.warning("no Service Directory answers at %s (%s); retrying", settings.text("ServiceDirectoryURL"), INI)
         time.sleep(RETRY_PAUSE)
         code = node.init(component_id)
+    if not node.getIP().startswith("127."):
+        log.info("listening at %s, where other hosts can reach this node", node.getIP())
     return node, settings
 
 

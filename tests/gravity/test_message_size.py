@@ -71,7 +71,7 @@ def test_a_publisher_that_sends_too_much_is_connected_again(
     cluster: Cluster, raw: Raw, eventually: Eventually, library_lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ZeroMQ drops the connection, and makes no other."""
-    monkeypatch.setattr(loop, "_RESTORE_PAUSE", 0.2)
+    monkeypatch.setattr(loop, "_RESTORE_PERIOD", 0.1)
     publisher = RawPublisher(raw, cluster)
     received = cluster.subscriber(cluster.node(), "P")
     publisher.wait_for_subscriber()
@@ -92,7 +92,7 @@ def test_a_publisher_that_restarts_is_not_lost(
     cluster: Cluster, raw: Raw, eventually: Eventually, library_lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """ZeroMQ itself connects again."""
-    monkeypatch.setattr(loop, "_RESTORE_PAUSE", 0.5)
+    monkeypatch.setattr(loop, "_RESTORE_PERIOD", 2)
     publisher = RawPublisher(raw, cluster)
     received = cluster.subscriber(cluster.node(), "P")
     publisher.wait_for_subscriber()

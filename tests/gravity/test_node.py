@@ -655,3 +655,12 @@ def test_a_refusal_of_the_directory_is_a_conflict(cluster: Cluster) -> None:
     assert two.registerDataProduct("P", gravity.TCP) == gravity.REGISTRATION_CONFLICT
     assert two.registerService("S", gravity.TCP, provider) == gravity.SUCCESS
     assert one.registerService("T", gravity.TCP, provider) == gravity.REGISTRATION_CONFLICT
+
+
+@pytest.mark.parametrize(("ip", "lines"), [("127.0.0.1", 0), ("10.77.0.2", 1)])
+def test_a_node_that_other_hosts_can_reach_says_so(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, library_lines: list[str], ip: str, lines: int
+) -> None:
+    monkeypatch.setattr(GravityNode, "getIP", lambda _: ip)
+    cluster.node()
+    assert library_lines == [f"listening at {ip}, where other hosts can reach this node"] * lines

@@ -27,6 +27,7 @@ class Example:
         self._mix = mix
         self._on = on
         self._folders: dict[str, Folder] = {}
+        self._reachable = host != "localhost"
         self.url = f"tcp://{host}:{free_port()}"
         for name in ("directory", "publisher", "training", "detection"):
             (path / name).mkdir()
@@ -45,6 +46,8 @@ class Example:
         program = self.run(role, sys.executable, *command, folder=folder)
         kind = KINDS[getattr(self._mix, role)]
         assert program.prints("running on").string.startswith(kind)
+        if self._reachable:
+            program.prints(r"listening at \d[\d.]+, where other hosts can reach this node")
         return program
 
     def train_and_detect(self) -> None:

@@ -22,7 +22,7 @@ from .callbacks import (
 )
 from .GravityDataProduct import GravityDataProduct, envelope_of
 from .GravityDataProductPB_pb2 import GravityDataProductPB
-from .io import TransportError
+from .io import TransportError, is_loopback
 from .protocol import codes
 from .protocol.config import Parameters
 from .protocol.envelope import TooLarge, decode_data_product
@@ -87,11 +87,14 @@ class GravityNode(SwigObject):
             try:
                 if self._running is None:
                     self._running = self._configure(componentID)
-                return self._running.join()
+                code = self._running.join()
             except (ValueError, TransportError, DirectoryRefuses) as error:
                 print(f"Gravity: {error}", file=sys.stderr)
                 unknown = isinstance(error, TransportError)
                 return codes.NO_SERVICE_DIRECTORY if unknown else codes.INVALID_PARAMETER
+            if code == codes.SUCCESS and not is_loopback(self.getIP()):
+                log.library_log.warning("listening at %s, where other hosts can reach this node", self.getIP())
+            return code
 
     def close(self) -> None:
         """Unregister everything, if the Service Directory answers, and release threads and sockets."""

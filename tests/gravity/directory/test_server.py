@@ -17,8 +17,13 @@ from typing import TYPE_CHECKING
 import pytest
 import zmq
 
+from gravity.directory import server
+from gravity.directory.__main__ import run
+from gravity.directory.server import ServiceDirectory
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.io import Transport, TransportError
 from gravity.log.notices import MOST_KINDS
+from gravity.protocol.config import Parameters
 from gravity.protocol.directory_messages import (
     DirectoryCode,
     GetDomain,
@@ -440,6 +445,40 @@ def test_a_file_of_its_own(start: Start, tmp_path: Path, free_port: FreePort) ->
     program = start()
     assert program.process.stdout is not None
     assert program.process.stdout.readline() == f"ServiceDirectory: listening at tcp://*:{port}\n"
+    assert program.process.stdout.readline().startswith("ServiceDirectory: other hosts can reach it")
+
+
+@pytest.mark.parametrize(
+    ("url", "bound"),
+    [
+        ("", "tcp://127.0.0.1:5555"),
+        ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1"),
+        ("tcp://localhost:1", "tcp://127.0.0.1:1"),
+    ],
+)
+def test_it_listens_on_loopback_unless_told_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, bound: str
+) -> None:
+    """If it cannot listen there, then nowhere."""
+    tried: list[str] = []
+
+    def refuse(_self: Transport, url: str) -> None:
+        tried.append(url)
+        raise TransportError("taken")
+
+    monkeypatch.setattr(Transport, "responder_at", refuse)
+    with pytest.raises(TransportError, match="taken; stop the program that uses port"):
+        run(Parameters({"ServiceDirectoryURL": url}), tmp_path)
+    assert tried == [bound]
+
+
+def test_it_listens_everywhere_if_the_address_is_another_hosts(
+    free_port: FreePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "local_address", lambda _: "127.0.0.1")  # there may be no route from here
+    directory = ServiceDirectory(f"tcp://203.0.113.1:{(port := free_port())}")  # an address for documentation
+    directory.close()
+    assert directory.url == f"tcp://*:{port}" and not directory.is_private
 
 
 def test_its_log(start: Start, tmp_path: Path, raw: Raw) -> None:

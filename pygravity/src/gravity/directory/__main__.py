@@ -14,7 +14,7 @@ from ..io import Options, TransportError, cluster_key
 from ..protocol.config import ConfigError, Parameters
 from .server import COMPONENT_ID, BroadcastSettings, ServiceDirectory
 
-DEFAULT_URL = "tcp://*:5555"
+DEFAULT_URL = "tcp://localhost:5555"  # Gravity listens at all addresses
 
 
 def run(parameters: Parameters, ini: Path) -> ServiceDirectory:
@@ -61,6 +61,9 @@ def main() -> int:
         print(f"ServiceDirectory: {error}", file=sys.stderr)
         return 1
     print(f"ServiceDirectory: listening at {directory.url}", flush=True)
+    if not directory.is_private:
+        who = "whoever has its key" if parameters.text("CurveKeyFile") else "whoever does"
+        print(f"ServiceDirectory: other hosts can reach it, and {who} can register and publish", flush=True)
     stopped.wait()
     directory.close()
     return 130 if received[0] == signal.SIGINT else 0

@@ -23,6 +23,7 @@ from ..io import (
     Transport,
     TransportError,
     broadcast,
+    is_loopback,
     local_address,
     now_us,
     resolve,
@@ -97,6 +98,11 @@ class ServiceDirectory:
             self.close()
             raise
 
+    @property
+    def is_private(self) -> bool:
+        """Whether only programs on this host can reach the directory."""
+        return is_loopback(parse_url(self.url)[0]) and "*" not in self.url
+
     def broadcast(self, settings: BroadcastSettings) -> None:
         """Broadcast this directory's address now and periodically."""
         _, port = parse_url(self.url)
@@ -151,18 +157,17 @@ class ServiceDirectory:
         self._transport.close()
 
     def _listen(self, address: str, port: int) -> Responder:
-        """Bind as configured or, as Gravity does, to all addresses if the configured one is not this host's."""
-        try:
-            return self._transport.responder_at(f"tcp://{address}:{port}")
-        except TransportError:
+        """Bind as configured or, as Gravity does, to all addresses if the configured one is another host's."""
+        for candidate in (address,) if is_loopback(address) else (address, "*"):
             try:
-                return self._transport.responder_at(f"tcp://*:{port}")
+                return self._transport.responder_at(f"tcp://{candidate}:{port}")
             except TransportError as error:
-                self._transport.close()
-                raise TransportError(
-                    f"{error}; stop the program that uses port {port}, or set another one in Gravity.ini "
-                    "(ServiceDirectoryURL)"
-                ) from None
+                reason = error
+        self._transport.close()
+        raise TransportError(
+            f"{reason}; stop the program that uses port {port}, or set another one in Gravity.ini "
+            "(ServiceDirectoryURL)"
+        )
 
     def _start(self, requests: Responder) -> None:
         """Register the directory's own products and service, in Gravity's order, then start answering."""

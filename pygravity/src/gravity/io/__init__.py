@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from .curve import CurveKey, cluster_key
 from .datagrams import BroadcastListener, broadcast
-from .host import Refused, TransportError, local_address, now_us, resolve
+from .host import Refused, TransportError, is_loopback, local_address, now_us, resolve
 from .loop import Loop
 from .receiver import Receiver
 from .requests import Requester, Responder
@@ -30,6 +30,7 @@ __all__ = [
     "TransportError",
     "broadcast",
     "cluster_key",
+    "is_loopback",
     "local_address",
     "now_us",
     "resolve",

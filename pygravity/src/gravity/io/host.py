@@ -19,6 +19,11 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def is_loopback(address: str) -> bool:
+    """Return whether an IPv4 address, or localhost, is reached from this host only."""
+    return address == "localhost" or address.startswith("127.")
+
+
 def local_address(host: str) -> str:
     """Return this host's IPv4 address on the route to `host`; raise TransportError if there is no route."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

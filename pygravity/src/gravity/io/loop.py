@@ -18,7 +18,7 @@ from ..log import library_log
 from .datagrams import BroadcastListener
 from .watched_socket import WatchedSocket
 
-_RESTORE_PAUSE = 5.0  # seconds until a lost connection is made again, if ZeroMQ has not done so
+_RESTORE_PERIOD = 5.0  # seconds between checks for lost connections
 
 Watched = WatchedSocket | BroadcastListener | int  # a socket, or a file descriptor
 
@@ -70,6 +70,8 @@ class Loop:
         self._selector.register(descriptor, selectors.EVENT_READ, watch)
         if isinstance(watched, WatchedSocket):
             self._signalled[descriptor] = watch  # its signal may already have passed
+            if watched.may_be_lost:
+                self.call_at(time.monotonic() + _RESTORE_PERIOD, functools.partial(self._restore, watched))
 
     def unwatch(self, watched: Watched) -> None:
         """Stop watching; close it if it is a socket."""
@@ -121,13 +123,11 @@ class Loop:
             self._guard(watch.handler)
         if watched.exhausted and self._is_signalled(descriptor, watch):
             del self._signalled[descriptor]
-        if watched.lost:
-            watched.lost = False
-            self.call_at(time.monotonic() + _RESTORE_PAUSE, functools.partial(self._restore, watched))
 
     def _restore(self, watched: WatchedSocket) -> None:
         if watched in self._descriptors:
             watched.restore()
+            self.call_at(time.monotonic() + _RESTORE_PERIOD, functools.partial(self._restore, watched))
 
     def _is_signalled(self, descriptor: int, watch: _Watch) -> bool:
         return self._signalled.get(descriptor) is watch and not self._stopping

@@ -23,13 +23,13 @@ class Receiver(WatchedSocket):
     """A SUB socket connected to one publisher. Used only in its loop's thread."""
 
     looks_first = False
+    may_be_lost = True
 
     def __init__(self, subscriber: zmq.Socket[bytes], url: str, capacity: int) -> None:
         """`capacity`: length of the socket's queue in messages, 0 for unlimited."""
         super().__init__(subscriber)
         self._monitor = _monitor_of(subscriber)
-        self._poller.register(self._monitor, zmq.POLLIN)
-        self._connected = True
+        self._connected = True  # or not connected yet
         self._url = url
         self._capacity = capacity
         self._batch = max(_BATCH, capacity)
@@ -52,24 +52,20 @@ class Receiver(WatchedSocket):
                 while len(frames) < self._batch:
                     self._take(frames)
         except zmq.Again:
-            self.readable()
+            self.exhausted = True
         if 0 < self._capacity <= len(frames):
             self._report(self._full.add(time.monotonic()))
         return frames
 
-    def readable(self) -> bool:
-        """Return whether a message is waiting, and note whether the connection is lost."""
-        ready = self._poller.poll(0)
-        self.exhausted = all(waiting is self._monitor for waiting, _ in ready)
-        if ready and (len(ready) > 1 or self.exhausted):
-            self._look_at_connection()
-            self.lost = not self._connected
-        return not self.exhausted
-
     def restore(self) -> None:
-        """Connect again if the connection is still lost: ZeroMQ gives it up for good if the peer sends too much."""
-        self._look_at_connection()
-        if self._connected:
+        """Connect again if the connection has been lost since the last call.
+
+        ZeroMQ itself does so unless the peer has sent too much: then it gives up for good.
+        """
+        was_connected = self._connected
+        while self._monitor.poll(0):
+            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_CONNECTED
+        if self._connected or was_connected:
             return
         library_log.warning(
             "lost the connection to %s: its process has ended, or it sends more than MaxMessageSize = %d bytes",
@@ -79,6 +75,7 @@ class Receiver(WatchedSocket):
         with contextlib.suppress(zmq.ZMQError):
             self.socket.disconnect(self._url)
         self.socket.connect(self._url)
+        self._connected = True
 
     def close(self) -> None:
         """Close the socket."""
@@ -87,10 +84,6 @@ class Receiver(WatchedSocket):
             self.socket.disable_monitor()  # first: events without a reader would block ZeroMQ's thread
         self._monitor.close()
         super().close()
-
-    def _look_at_connection(self) -> None:
-        while self._monitor.poll(0):
-            self._connected = recv_monitor_message(self._monitor)["event"] == zmq.EVENT_CONNECTED
 
     def _take(self, frames: list[bytes]) -> None:
         """Append the second frame of the next message to `frames`; the first is its filter text.

@@ -12,7 +12,7 @@ class WatchedSocket:
     """
 
     looks_first = True  # whether to check for a message after a signal, because receiving might block
-    lost = False  # whether the last signal may have been the end of the connection; then `restore` it a little later
+    may_be_lost = False  # whether to `restore` the connection regularly
 
     def __init__(self, socket: zmq.Socket[bytes]) -> None:
         self.socket = socket
@@ -35,7 +35,7 @@ class WatchedSocket:
         return not self.exhausted
 
     def restore(self) -> None:
-        """Connect again if the connection is still lost."""
+        """Connect again if the connection has been lost since the last call."""
 
     def close(self) -> None:
         """Close the socket."""
