@@ -218,6 +218,13 @@ def test_trouble_with_the_streams_is_logged_and_costs_nothing_else(folder: Folde
     folder.detector.prints(r" AnomalyDetector-warning\] ignored unknown stream tan$")
     folder.detector.prints("dropped incomplete sample: missing cos")
     folder.detector.prints("dropped incomplete sample: missing sin")
+    for number in range(20_000):
+        publisher.send(points.message(f"stream {number}\N{ESCAPE}[2J"[: None if number % 2 else -4], 1, 0.0))
+    folder.detector.prints("more than 100 different messages like this, the others are only counted: ignored unknown")
+    publisher.send_samples(30, "sin", "cos")
+    folder.detector.prints(r"samples 81-100  MSE = ", 20)
+    lines = [line for line in folder.detector.lines if "ignored" in line]
+    assert 100 < len(lines) < 120 and "\N{ESCAPE}" not in "".join(lines)
 
 
 def test_scores_on_the_streams_own_data_product(folder: Folder):
