@@ -46,6 +46,10 @@ def _bytes(text: str | bytes) -> bytes:
     return text if isinstance(text, bytes) else text.encode()  # protobuf returns bytes if it is not UTF-8
 
 
+def _file_name() -> str:
+    return time.strftime("%Y_%m_%d_%H_%M_%S")
+
+
 class LogRecorder(GravitySubscriber):
     """Writes log messages, to a new file after each `MESSAGES_PER_FILE` of them."""
 
@@ -55,7 +59,7 @@ class LogRecorder(GravitySubscriber):
         self.failures: SimpleQueue[OSError] = SimpleQueue()
 
     def _begin_file(self) -> None:
-        self.path = Path(time.strftime("%Y_%m_%d_%H_%M_%S"))
+        self.path = Path(_file_name())
         self._file = WholeRecords(self.path, keep=True)  # it may have begun in this second
         self._messages = 0
 
