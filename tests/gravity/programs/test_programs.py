@@ -17,9 +17,9 @@ import pytest
 from tests.gravity.programs.conftest import Start
 
 from gravity import GravityDataProduct, GravityNode, gravity
+from gravity.directory.server import ServiceDirectory
 from gravity.FileArchiverControlRequestPB_pb2 import FileArchiverControlRequestPB
 from gravity.FileArchiverControlResponsePB_pb2 import FileArchiverControlResponsePB
-from gravity.directory.server import ServiceDirectory
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.programs import log_recorder
@@ -374,8 +374,8 @@ def test_log_messages_are_recorded(isle: Cluster, start: Start, eventually: Even
     eventually(lambda: "last" in path.read_text())
     assert recorder.stop(signal.SIGTERM) == 0
     head, body = r"\[isle {} \d\d/\d\d/\d\d \d\d:\d\d:\d\d\] ", r"\[\S+ \S+ Talker-{}\] {}\n\n"
-    expected = [(head + body).format(level, level, text) for level, text in (("warning", "first: ä"), ("critical", "last"))]
-    assert re.search("".join(expected) + r"\Z", path.read_text())
+    first, last = (head + body).format(*["warning"] * 2, "first: ä"), (head + body).format(*["critical"] * 2, "last")
+    assert re.search(first + last + r"\Z", path.read_text())
 
 
 def log_message(text: str | bytes, timestamp: int = 0) -> GravityDataProduct:
@@ -402,7 +402,7 @@ def test_a_new_file_after_so_many_messages(
     recorder.subscriptionFilled([log_message(str(n)) for n in range(5)] + [log_message(b"\xff")])
     recorder.subscriptionFilled([log_message("5"), log_message("6")])
     recorder.close()
-    assert [re.findall(r"\] (\d)\n", Path(name).read_text()) for name in "12"] == [["0", "1", "2"], ["3", "4", "5", "6"]]
+    assert ["".join(re.findall(r"\] (\d)\n", Path(name).read_text())) for name in "12"] == ["012", "3456"]
     assert capsys.readouterr().err.startswith("LogRecorder: dropped a message of 'Talker': not a gravity.Gravity")
     assert recorder.failures.empty()
 
@@ -444,7 +444,8 @@ def test_nodes_get_their_parameters(cluster: Cluster, start: Start, eventually: 
 
 
 @pytest.mark.parametrize(
-    ("text", "error"), [(None, "config_file.ini: does not exist"), ("[general]\n\na = %", "config_file.ini, line 3: ")]
+    ("text", "error"),
+    [(None, "config_file.ini: does not exist"), ("[general]\n\na = %", "config_file.ini, line 3: ")],
 )
 def test_a_bad_file_of_parameters(text: str | None, error: str, cluster: Cluster, start: Start) -> None:
     if text:

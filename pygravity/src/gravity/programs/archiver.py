@@ -92,8 +92,8 @@ def archive(node: GravityNode) -> None:
         for id in ids:
             program.check(node, node.subscribe(id, archiver), f"subscribe to {id}")
         program.say(NAME, f"writing {', '.join(ids)} to {path}")
-        error = archiver.failures.get()
-        raise program.ProgramError(f"cannot write {path}: {error.strerror}; all that was archived can be played")
+        reason = archiver.failures.get().strerror
+        raise program.ProgramError(f"cannot write {path}: {reason}; all that was archived can be played")
     finally:
         node.close()  # first, since a callback may be writing
         file.close()

@@ -1,7 +1,8 @@
 """Send nodes the parameters that are not in their own configuration, from config_file.ini in this folder.
 
-Each node gets the section [general] of that file and, taking precedence, the one named as the node. What is in its own
-Gravity.ini stays. The file is read anew for each node that starts; a node does not ask if NoConfigServer is true.
+Each node gets the section [general] of that file and, taking precedence, the section named as the node. What is in
+its own Gravity.ini stays. The file is read anew for each node that starts. A node does not ask if NoConfigServer is
+true.
 
 Examples:
   ConfigServer                        with Gravity.ini in this folder:

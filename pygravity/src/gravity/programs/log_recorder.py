@@ -98,8 +98,7 @@ def record(node: GravityNode) -> None:
     try:
         program.check(node, node.subscribe(LOG_PRODUCT, recorder), f"subscribe to {LOG_PRODUCT}")
         program.say(NAME, f"writing {recorder.path}")
-        error = recorder.failures.get()
-        raise program.ProgramError(f"cannot write {recorder.path}: {error.strerror}")
+        raise program.ProgramError(f"cannot write {recorder.path}: {recorder.failures.get().strerror}")
     finally:
         node.close()  # first, since a callback may be writing
         recorder.close()

@@ -12,7 +12,16 @@ Frames = tuple[bytes, bytes]  # filter text, data product
 class Publication:
     """A registered data product: its identity, last timestamp and cache."""
 
-    def __init__(self, id: str, url: str, registered: int, *, origin: tuple[str, str] | None, cache: bool, relay_ip: str | None = None) -> None:
+    def __init__(
+        self,
+        id: str,
+        url: str,
+        registered: int,
+        *,
+        origin: tuple[str, str] | None,
+        cache: bool,
+        relay_ip: str | None = None,
+    ) -> None:
         """`registered`: time of registration in microseconds since the epoch.
 
         `origin`: component id and domain to stamp on messages, or None to stamp neither. `cache`: whether to keep the
