@@ -4,8 +4,8 @@ Settings, in section [Relay] of Gravity.ini:
   DataProductList   the data products, separated by commas
   ProvideLocalOnly  true: for subscribers on this host only; false: for all (true)
 
-Subscribers switch to the relay when it starts and back to the publishers when it ends. As the original's, it passes on
-no filter texts: subscribers with a filter get nothing from it.
+Subscribers switch to the relay when it starts and back to the publishers when it ends; either time they lose the
+messages of some milliseconds. A relay passes on no filter texts: subscribers with a filter get nothing from it.
 
 Examples:
   Relay                               with Gravity.ini in this folder:
