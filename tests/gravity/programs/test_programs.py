@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.gravity.programs.conftest import Start
+from tests.support import free_port as find_free_port
 
 from gravity import GravityDataProduct, GravityNode, gravity
-from gravity.directory.server import ServiceDirectory
+from gravity.directory.server import BroadcastSettings, ServiceDirectory
 from gravity.FileArchiverControlRequestPB_pb2 import FileArchiverControlRequestPB
 from gravity.FileArchiverControlResponsePB_pb2 import FileArchiverControlResponsePB
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
@@ -77,14 +78,19 @@ def test_an_orderly_end(
 
 
 def test_they_wait_for_a_directory(cluster: Cluster, start: Start, eventually: Eventually) -> None:
-    cluster.directory.close()
+    port = find_free_port()
+    Path("Gravity.ini").write_text(
+        "[general]\nDomain = isle\nNoConfigServer = true\nServiceDirectoryBroadcastTimeout = 1\n"
+        f"ServiceDirectoryBroadcastPort = {port}\n"
+    )
     recorder = start("log_recorder")
-    eventually(lambda: recorder.errors, 20)
-    begin = f"LogRecorder: no Service Directory answers at {cluster.url} (REQUEST_TIMEOUT)"
-    assert recorder.errors == [f"{begin}; still trying"]
-    cluster.directory = ServiceDirectory(cluster.url)
+    eventually(lambda: recorder.errors)
+    directory = ServiceDirectory(f"tcp://127.0.0.1:{find_free_port()}", "isle")
+    directory.broadcast(BroadcastSettings("127.255.255.255", port, 1))
     recorder.prints("writing")
+    assert recorder.errors == ["LogRecorder: no Service Directory broadcasts the domain isle; still trying"]
     assert recorder.stop() == 130
+    directory.close()
 
 
 def test_a_malformed_configuration(cluster: Cluster, start: Start) -> None:

@@ -6,6 +6,7 @@ Settings, in section [ServiceDirectory] or [general] of Gravity.ini:
   BroadcastEnabled                              whether to broadcast the domain, if it has a name (true)
   ServiceDirectoryBroadcastIP, ...Port, ...Rate where to (this subnet), 8276, and every how many seconds (10)
   DomainSyncList                                domains whose nodes to list too, separated by commas; * for all
+  CurveKeyFile                                  the key that encrypts the cluster (none)
 
 Examples:
   ServiceDirectory                    with Gravity.ini in this folder:

@@ -81,5 +81,7 @@ def _join(node: GravityNode, name: str, component_id: str) -> None:
             sys.exit(1)  # the node has printed the reason
         if not told:
             told = True
-            url = node.getStringParam("ServiceDirectoryURL", "tcp://localhost:5555")
-            warn(name, f"no Service Directory answers at {url} ({node.getCodeString(code)}); still trying")
+            url, domain = node.getStringParam("ServiceDirectoryURL"), node.getStringParam("Domain")
+            by_domain = domain and not url
+            does = f"broadcasts the domain {domain}" if by_domain else f"answers at {url or 'tcp://localhost:5555'}"
+            warn(name, f"no Service Directory {does}; still trying")

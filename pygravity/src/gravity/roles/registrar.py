@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..io import Transport, now_us
 from ..log import library_log
@@ -123,7 +124,11 @@ class Registrar:
         """Repeat all registrations unchanged, for a restarted Service Directory; return whether it answers."""
         with self._lock:
             again = [
-                *map(self._registration, self._publisher_role.publications()),
+                *(
+                    # As the original, say nothing of relays again unless this is one.
+                    replace(r, is_relay=r.is_relay or None)
+                    for r in map(self._registration, self._publisher_role.publications())
+                ),
                 *(
                     Registration(s.id, s.url, Kind.SERVICE, self._component_id, s.registered)
                     for s in self._provider_role.services()
