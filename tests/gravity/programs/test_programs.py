@@ -362,11 +362,13 @@ def whole_list(cluster: Cluster, id: str) -> list[Publisher]:
 
 # ---- LogRecorder ------------------------------------------------------------------------------------------------
 
-LOG = """
+TALK = """
+import time
 from gravity import GravityNode, SpdLog
 node = GravityNode("Talker")
-while not node.subscribersExist("GRAVITY_LOGGER")[1] or node.subscribersExist("GRAVITY_LOGGER")[0]:
+while node.subscribersExist("GRAVITY_LOGGER") != [0, True] or {forever}:
     SpdLog.info("probe")
+    time.sleep(0.002)
 SpdLog.warn("first: ä")
 SpdLog.critical("last")
 """
@@ -376,7 +378,7 @@ def test_log_messages_are_recorded(isle: Cluster, start: Start, eventually: Even
     isle.configure("AppNetworkLogLevel = info")
     recorder = start("log_recorder")
     path = Path(recorder.prints(r"writing (\d{4}(_\d\d){5})$")[1])
-    subprocess.run([sys.executable, "-c", LOG], check=True, timeout=30)
+    subprocess.run([sys.executable, "-c", TALK.format(forever=False)], check=True, timeout=30)
     eventually(lambda: "last" in path.read_text())
     assert recorder.stop(signal.SIGTERM) == 0
     head, body = r"\[isle {} \d\d/\d\d/\d\d \d\d:\d\d:\d\d\] ", r"\[\S+ \S+ Talker-{}\] {}\n\n"
@@ -417,9 +419,9 @@ def test_a_full_disk_ends_the_recorder(cluster: Cluster, start: Start) -> None:
     cluster.configure("AppNetworkLogLevel = info")
     recorder = start("log_recorder", setup="ulimit -f 1")
     path = recorder.prints(r"writing (\S+)$")[1]
-    talk = LOG + "while node.subscribersExist('GRAVITY_LOGGER')[1]: SpdLog.info('x' * 100)"
-    subprocess.run([sys.executable, "-c", talk], check=True, timeout=30)
-    assert recorder.wait() == 1
+    with subprocess.Popen([sys.executable, "-c", TALK.format(forever=True)]) as talker:
+        assert recorder.wait() == 1
+        talker.kill()
     assert recorder.errors == [f"LogRecorder: cannot write {path}: File too large"]
     assert Path(path).read_text().endswith("\n\n")
 
