@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "io": {"protocol", "log"},
     "roles": {"protocol", "log", "io", "GravityDataProduct"},
     "directory": {"protocol", "log", "io", "roles"},
-    "programs": {"protocol", "node", "callbacks", "gravity", "GravityDataProduct"},
+    "programs": {"protocol", "log", "node", "callbacks", "gravity", "GravityDataProduct"},
 }
 
 _IMPORT_ALONE = """

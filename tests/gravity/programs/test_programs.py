@@ -395,8 +395,13 @@ def log_message(text: str | bytes, timestamp: int = 0) -> GravityDataProduct:
 
 def test_the_line_of_a_log_message() -> None:
     line = log_recorder.line(log_message("hot\n", 1_700_000_000 * SECOND + 999_999))
-    assert line == b"[far error 11/14/23 22:13:20] hot\n\n"
-    assert log_recorder.line(log_message(b"\x12\x01\xff", 0)) == b"[far  01/01/70 00:00:00] \xff\n"
+    assert line == "[far error 11/14/23 22:13:20] hot\n\n"
+    assert log_recorder.line(log_message(b"", 0)) == "[far  01/01/70 00:00:00] \n"
+
+
+def test_no_log_message_looks_like_two() -> None:
+    line = log_recorder.line(log_message("\x1b[2J\n[far error 11/14/23 22:13:20] forged"))
+    assert line == "[far error 01/01/70 00:00:00] \\x1b[2J\n    [far error 11/14/23 22:13:20] forged\n"
 
 
 def test_a_new_file_after_so_many_messages(
@@ -407,11 +412,11 @@ def test_a_new_file_after_so_many_messages(
     names = iter(["1", "2", "2"])
     monkeypatch.setattr(log_recorder, "_file_name", lambda: next(names))
     recorder = log_recorder.LogRecorder()
-    recorder.subscriptionFilled([log_message(str(n)) for n in range(5)] + [log_message(b"\xff")])
+    recorder.subscriptionFilled([log_message(str(n)) for n in range(5)] + [log_message(b"\x12\x01\xff")])
     recorder.subscriptionFilled([log_message("5"), log_message("6")])
     recorder.close()
     assert ["".join(re.findall(r"\] (\d)\n", Path(name).read_text())) for name in "12"] == ["012", "3456"]
-    assert capsys.readouterr().err.startswith("LogRecorder: dropped a message of 'Talker': not a gravity.Gravity")
+    assert capsys.readouterr().err.startswith("LogRecorder: dropped a message of 'Talker': gravity.Gravity")
     assert recorder.failures.empty()
 
 

@@ -1,7 +1,7 @@
 """Keep the list of who publishes what and who serves what; all nodes of a cluster ask it.
 
 Settings, in section [ServiceDirectory] or [general] of Gravity.ini:
-  ServiceDirectoryURL                           where to listen (tcp://*:5555)
+  ServiceDirectoryURL                           where to listen (tcp://localhost:5555)
   Domain                                        the cluster's name (none)
   BroadcastEnabled                              whether to broadcast the domain, if it has a name (true)
   ServiceDirectoryBroadcastIP, ...Port, ...Rate where to (this subnet), 8276, and every how many seconds (10)

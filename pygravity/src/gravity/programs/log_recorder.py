@@ -24,8 +24,9 @@ from queue import SimpleQueue
 from ..callbacks import GravitySubscriber
 from ..GravityDataProduct import GravityDataProduct
 from ..GravityLogMessagePB_pb2 import GravityLogMessagePB
+from ..log.text import harmless, indented
 from ..node import GravityNode
-from ..protocol.envelope import MalformedFrame, parse
+from ..protocol.envelope import MalformedFrame, checked_text, parse
 from ..protocol.names import LOG_PRODUCT
 from . import program
 from .files import WholeRecords
@@ -34,16 +35,15 @@ NAME, COMPONENT_ID = "LogRecorder", "GravityLogRecorder"
 MESSAGES_PER_FILE = 12345
 
 
-def line(product: GravityDataProduct) -> bytes:
-    """Return a log message as `[domain level MM/DD/YY HH:MM:SS] text`, its time in UTC; raise MalformedFrame."""
-    message = parse(GravityLogMessagePB, product.data)
+def line(product: GravityDataProduct) -> str:
+    """Return a log message as `[domain level MM/DD/YY HH:MM:SS] text`, its time in UTC; raise MalformedFrame.
+
+    Gravity's messages end with a line break, which makes an empty line.
+    """
+    message = checked_text(parse(GravityLogMessagePB, product.data))
     when = time.strftime("%m/%d/%y %H:%M:%S", time.gmtime(product.timestamp // 1_000_000))
-    head = b" ".join((product.domain.encode(), _bytes(message.level), when.encode()))
-    return b"[%s] %s\n" % (head, _bytes(message.message))
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode()  # protobuf returns bytes if it is not UTF-8
+    end = "\n\n" if message.message.endswith("\n") else "\n"
+    return f"[{harmless(product.domain)} {harmless(message.level)} {when}] {indented(message.message)}{end}"
 
 
 def _file_name() -> str:
@@ -75,7 +75,7 @@ class LogRecorder(GravitySubscriber):
 
     def _write(self, product: GravityDataProduct) -> None:
         try:
-            self._file.append(line(product))
+            self._file.append(line(product).encode())
         except MalformedFrame as error:
             program.warn(NAME, f"dropped a message of {product.componentID!r}: {error}")
             return

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from .. import gravity
+from ..log.text import harmless
 from ..node import GravityNode
 
 
@@ -40,17 +41,12 @@ def run(name: str, component_id: str, text: str | None, work: Callable[[GravityN
 
 def say(name: str, text: str) -> None:
     """Print a line about what the program does."""
-    print(_printable(f"{name}: {text}"), flush=True)
+    print(harmless(f"{name}: {text}"), flush=True)
 
 
 def warn(name: str, text: str) -> None:
     """Print a line about what the program cannot do."""
-    print(_printable(f"{name}: {text}"), file=sys.stderr, flush=True)
-
-
-def _printable(text: str) -> str:
-    """Return text with control characters escaped, since names come from files and from the network."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    print(harmless(f"{name}: {text}"), file=sys.stderr, flush=True)
 
 
 def check(node: GravityNode, code: int, what: str) -> None:
