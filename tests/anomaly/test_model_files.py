@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -374,6 +375,21 @@ def test_a_full_disk_leaves_the_old_pair(pair, monkeypatch, call):
         assert names(pair) == ["model.json", "model.json.h5"]
     else:  # the new pair counts already
         assert load_model(pair)[1] == {"new": 1}
+
+
+def test_a_limit_that_every_file_meets(pair, capfd):
+    """Also temporary ones, if there were any: HDF5 complains a lot about a file that it cannot finish."""
+    model = build(9, 2)
+
+    def save():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+        with pytest.raises(ModelFileError, match=r"model\.json: cannot save the model \(File too large\)"):
+            save_model(model, pair, {})
+        os._exit(0)
+
+    assert status_of(in_child(save)) == 0
+    assert capfd.readouterr() == ("", "")
+    assert load_model(pair)[1] == METADATA and names(pair) == ["model.json", "model.json.h5"]
 
 
 @pytest.mark.parametrize("directory", ["not/there", "model.json"])
