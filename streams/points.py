@@ -59,6 +59,8 @@ def decode(data: bytes, type_name: str = "") -> Point:
         raise BadPoint(f"ignored a message that is not a {POINT_TYPE}") from None
     if not pb.IsInitialized():
         raise BadPoint(f"ignored an incomplete {POINT_TYPE}: it needs value, timestamp and name")
+    if not isinstance(point.name, str):  # proto2 keeps what is not UTF-8 as bytes
+        raise BadPoint("ignored a stream whose name is not text in UTF-8")
     if not _is_name(point.name):
         raise BadPoint("ignored a stream whose name is too long or holds control characters")
     if not math.isfinite(point.value):

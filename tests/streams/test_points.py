@@ -35,6 +35,12 @@ def test_a_name_that_would_do_more_than_name_a_stream_is_refused(name: str):
         points.decode(points.message(name, 1, 1.0).SerializeToString())
 
 
+def test_a_name_that_is_not_text_is_refused():
+    data = points.message("sin", 1, 1.0).SerializeToString().replace(b"sin", b"s\xffn")
+    with pytest.raises(BadPoint, match="ignored a stream whose name is not text"):
+        points.decode(data)
+
+
 @pytest.mark.parametrize("name", ["Temp\xa0°C", "流量", "pressure [bar]", "x" * 200])
 def test_names_in_any_language_are_fine(name: str):
     assert points.decode(points.message(name, 1, 1.0).SerializeToString()).name == name
