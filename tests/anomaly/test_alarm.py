@@ -120,6 +120,7 @@ def test_the_statistics_survive_json():
         {"typical": [1, 1]},
         {"typical": [1, 1], "highest": []},
         {"typical": [1, 1], "highest": [10**400]},
+        np.zeros(2),
         {"typical": [1, 1, 1], "highest": [1]},
         {"typical": [1, 0], "highest": [1]},
         {"typical": [1, -1], "highest": [1]},

@@ -147,6 +147,8 @@ def test_a_window_by_itself_has_the_levels_that_it_has_among_others(plant: Plant
         lambda m: m | {"usual": {"limits": m["usual"]["limits"]}},
         lambda m: m | {"usual": m["usual"] | {"change": m["usual"]["change"][1:]}},
         lambda m: m | {"features": m["features"] | {"mean": "text"}},
+        lambda m: m | {"features": m["features"] | {"mean": [10**400] * 2}},
+        lambda m: m | {"features": 5},
     ],
 )
 def test_relations_that_make_no_sense_are_refused(plant: Plant, relations: Relations, change: object):

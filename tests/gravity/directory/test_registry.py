@@ -127,6 +127,13 @@ def test_an_older_registration_on_the_same_url_changes_nothing() -> None:
     assert directory.service("S") is None
 
 
+def test_after_the_clock_was_set_back_the_new_owner_of_a_port_counts() -> None:
+    directory = filled(data("P", A))
+    new = data("P", A, NOW - 3600 * SECOND)
+    assert directory.register(new) != []
+    assert directory.publishers("P") == [publisher(new)]
+
+
 def test_the_age_of_a_withdrawn_registration_does_not_count() -> None:
     directory = filled(data("P", A))
     directory.unregister(gone(data("P", A)))

@@ -12,6 +12,7 @@ from gravity.protocol.subscription import Subscription, choose_publishers
 
 A, B, C = (Publisher(f"tcp://127.0.0.1:{port}", name, 10) for name, port in (("A", 1), ("B", 2), ("C", 3)))
 NOW = 10**15
+HOUR = 3_600_000_000  # microseconds
 
 
 class Verdict(Enum):
@@ -57,6 +58,10 @@ def judge(s: Subscription, url: str, product: GravityDataProductPB) -> Verdict:
         (None, product(at=0), DELIVER),
         (product(at=100), product(at=101), DELIVER),
         (product(at=100), product(at=99), IGNORE),
+        (product(at=HOUR), product(at=HOUR - 10_000_000), IGNORE),
+        (product(at=HOUR), product(at=0), DELIVER),  # the publisher's clock was set back
+        (product(at=HOUR), product(at=0, is_cached_dataproduct=True), IGNORE),
+        (product(at=HOUR), product(at=0, is_relayed_dataproduct=True), IGNORE),
         (product("x"), product("x"), IGNORE),
         (product("x"), product("y"), DELIVER),
         (product("x"), product("x", is_cached_dataproduct=True), IGNORE),

@@ -12,6 +12,8 @@ from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from .directory_messages import Publisher
 from .envelope import MalformedFrame, decode_data_product
 
+LARGEST_DISORDER = 10_000_000  # microseconds: a message that is older by more shows that a clock was set back
+
 
 @dataclass(slots=True)
 class _Source:
@@ -31,10 +33,16 @@ class _Source:
         product.received_timestamp = self.received
         return product
 
-    def repeats(self, product: GravityDataProductPB) -> bool:
-        """Return whether `product` has the same content as the last message."""
+    def precedes(self, product: GravityDataProductPB) -> bool:
+        """Return whether `product`, not newer than the last message by its timestamp, repeats it or an older one.
+
+        Only cached and relayed messages repeat old ones; others that are much older show that a clock was set back.
+        """
         last = self.last
-        return last is not None and _same_content(last, product)
+        if last is None or last.timestamp == product.timestamp:
+            return last is not None and _same_content(last, product)
+        repeated = product.is_cached_dataproduct or product.is_relayed_dataproduct
+        return repeated or last.timestamp - product.timestamp <= LARGEST_DISORDER
 
 
 class Subscription:
@@ -69,8 +77,8 @@ class Subscription:
         `frames` are in the order in which the publisher at `url` sent them. It is stale if a frame does not come from
         the registered publisher, because another process now owns its port, perhaps one of another cluster; later
         frames are then ignored.
-        Duplicates, messages older than the last and unwanted cached messages are not delivered. Delivered messages
-        are stamped with `now`, in microseconds since the epoch.
+        Duplicates, messages older than the last and unwanted cached messages are not delivered, except after a
+        publisher's clock was set back. Delivered messages are stamped with `now`, in microseconds since the epoch.
         """
         source = self._sources[url]
         publisher, id = source.publisher, self._id
@@ -89,7 +97,7 @@ class Subscription:
             ):
                 return products, malformed, True
             timestamp = product.timestamp
-            if timestamp <= source.timestamp and (timestamp < source.timestamp or source.repeats(product)):
+            if timestamp <= source.timestamp and source.precedes(product):
                 continue
             if source.timestamp < 0 and product.is_relayed_dataproduct and self._seen_elsewhere(url, product):
                 continue

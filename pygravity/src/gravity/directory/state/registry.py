@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from ...protocol.names import REGISTERED_PUBLISHERS
 from ...ServiceDirectoryMapPB_pb2 import ProductChange, ProductLocations, ServiceDirectoryMapPB
 
 MICROSECONDS = 1_000_000
+LARGEST_DISORDER = 10 * MICROSECONDS  # of registrations on their way
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +81,16 @@ class Registry:
         return Service(offer.url, offer.registration_time) if offer else None
 
     def register(self, r: Registration) -> list[Announcement]:
-        """Add a registration; ignore it if it has no timestamp or is older than another one at its url.
+        """Add a registration; ignore it if it has no timestamp or is a little older than another one at its url.
 
-        If a limit forbids it, the only announcement is Refused.
+        One that is much older comes from a process that has taken the port after the clock was set back. If a limit
+        forbids it, the only announcement is Refused.
         """
         domain = r.domain if r.domain is not None else self.domain
         if reason := self._objection(domain, r):
             return [Refused(r, reason)]
-        if r.timestamp is None or r.timestamp < self._newest.get(r.url, 0):
+        disorder = LARGEST_DISORDER if r.domain is None else math.inf  # lists of other directories may be old
+        if r.timestamp is None or 0 < self._newest.get(r.url, 0) - r.timestamp <= disorder:
             return []
         offer = _Offer(r.url, r.component_id or "", r.timestamp, r.is_relay, r.ip_address or "")
         self._newest[r.url] = r.timestamp
