@@ -9,7 +9,7 @@ from typing import Any
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF)
 ODD: list[Any] = [
     None, True, False, -1, 0, 1, 0.5, 2**31, 2**63, 10**400, 1e308, -1e308, float("nan"), float("inf"), "", "0",
-    "x" * 1000, "\x1b[2J\n", "\ud800", "../../x", [], {}, [[]], [None], [[0] * 100] * 100, {"array": 0},
+    "x" * 1000, "\x1b[2J\n", "\ud800", "../../x", [], {}, [[]], [None], [[0] * 20 for _ in range(20)], {"array": 0},
 ]  # fmt: skip
 
 

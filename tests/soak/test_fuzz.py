@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import ast
 import json
+import logging
 import math
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -40,6 +41,14 @@ WIRE = PROJECT / "tests" / "gravity" / "protocol" / "wire"
 pytestmark = pytest.mark.timeout(6 * 3600)
 
 
+@pytest.fixture(autouse=True)
+def silence() -> Iterator[None]:
+    """Pytest would keep all that is logged."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @pytest.fixture
 def cases(request: pytest.FixtureRequest) -> int:
     return LONG if request.config.getoption("--soak") else QUICK
@@ -55,7 +64,7 @@ def fuzz(cases: int, one: Callable[[Random], object], errors: type[Exception]) -
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     accepted = 0
     for seed in range(cases):
-        start = time.process_time()
+        start = time.thread_time()
         try:
             one(Random(seed))
             accepted += 1
@@ -64,7 +73,7 @@ def fuzz(cases: int, one: Callable[[Random], object], errors: type[Exception]) -
         except BaseException as error:
             error.add_note(f"case {seed}")
             raise
-        assert time.process_time() - start < SECONDS, f"case {seed}"
+        assert time.thread_time() - start < SECONDS, f"case {seed}"
     assert accepted > 0
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < MEGABYTES
 
