@@ -1,0 +1,96 @@
+"""A cluster of real processes, each of which can be killed and started again, and what can be seen of it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from tests.support import Folder, Program, eventually
+
+from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
+
+NODES = ("ServiceDirectory", "DataPublisher", "AnomalyDetector")
+PROGRESS = {"detect": "MSE = ", "train": "samples collected"}  # what the detector prints while data arrive
+LOADING = """
+from node.tensorflow_import import importing_tensorflow
+with importing_tensorflow():
+    from anomaly import detector, model_files, report
+model_files.load_model("model.json")
+"""
+
+
+class Cluster:
+    """The three nodes of detect.sh, or of train.sh."""
+
+    def __init__(self, path: Path, mode: str = "detect", **settings: object) -> None:
+        path.mkdir(exist_ok=True)
+        self.folder = Folder(path)
+        self.folder.configure(**settings)
+        self._progress = PROGRESS[mode]
+        self._commands = dict(
+            zip(NODES, (("-m", "gravity.directory"), ("DataPublisher.py",), ("AnomalyDetector.py", mode)), strict=True)
+        )
+        self.nodes: dict[str, Program] = {}
+        self._ended: list[Program] = []
+
+    def start(self, *names: str) -> float:
+        """Start nodes; return the time."""
+        for name in names:
+            self.nodes[name] = self.folder.node(*self._commands[name])
+        return time.monotonic()
+
+    def kill(self, *names: str) -> None:
+        """Kill nodes at the same time."""
+        killed = [self.nodes.pop(name) for name in names]
+        for program in killed:
+            program.process.kill()
+        for program in killed:
+            program.wait()
+        self._ended += killed
+
+    @property
+    def progress(self) -> int:
+        """How many windows the running detector has scored, or how often it has told how much it has collected."""
+        return sum(self._progress in line for line in list(self.nodes["AnomalyDetector"].lines))
+
+    @property
+    def alarms(self) -> list[str]:
+        """All alarms of all detectors so far."""
+        programs = [*self._ended, *self.nodes.values()]
+        return [line for program in programs for line in list(program.lines) if line.startswith("ANOMALY")]
+
+    def streams(self, seconds: float = 5) -> None:
+        """Wait until the detector gets on with data that have just been sent; the first may have waited for it."""
+        before = self.progress
+        eventually(lambda: self.progress > before + 1, seconds)
+
+    def loading_time(self) -> float:
+        """Return how many seconds a detector needs to load TensorFlow and the model on this machine, now."""
+        begin = time.monotonic()
+        assert self.folder.node("-c", LOADING).wait(60) == 0
+        return time.monotonic() - begin
+
+    def newcomer_receives(self, *ids: str, seconds: float = 5) -> None:
+        """Wait until a node that starts now receives these data products."""
+        deadline = time.monotonic() + seconds
+        with GravityNode(ini=self.folder.path / "Gravity.ini") as node:
+            eventually(lambda: node.init("Newcomer") == gravity.SUCCESS, seconds)
+            for id in ids:
+                heard = Heard()
+                assert node.subscribe(id, heard) == gravity.SUCCESS
+                eventually(lambda heard=heard: heard.products, deadline - time.monotonic())
+
+    def close(self) -> None:
+        """Kill what runs."""
+        self.folder.close()
+
+
+class Heard(GravitySubscriber):
+    """Counts what is not from a cache."""
+
+    def __init__(self) -> None:
+        GravitySubscriber.__init__(self)
+        self.products = 0
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        self.products += sum(not product.isCachedDataproduct for product in dataProducts)

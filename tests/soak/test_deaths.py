@@ -1,0 +1,68 @@
+"""Nodes that are killed at any moment and come back, in any order: the streams go on, and nothing raises an alarm."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from pathlib import Path
+
+from tests.soak.cluster import NODES, Cluster
+from tests.soak.conftest import Soak
+
+LIMIT = 5.0  # seconds until streaming
+LOADING_TIME = 10.0  # seconds within which TensorFlow is loaded even on a busy machine; the long form measures it
+
+
+def test_killed_nodes_stream_again(detecting: Cluster, soak: Soak):
+    """Each node alone, and each two at once; a node that starts later finds all of them, too.
+
+    A detector is back when it has loaded TensorFlow.
+    """
+    victims = [(name,) for name in NODES] * 60 + list(itertools.combinations(NODES, 2)) * 20
+    soak.random.shuffle(victims)
+    if not soak.long:
+        victims = [("ServiceDirectory", "DataPublisher"), ("AnomalyDetector",), ("ServiceDirectory",)]
+    loading = detecting.loading_time() if soak.long else LOADING_TIME
+    slowest = dict.fromkeys(NODES, 0.0)
+    killed = dict.fromkeys(NODES, 0)
+    late = 0
+    before = len(detecting.alarms)
+    for number in soak.rounds(quick=len(victims), long=len(victims), minutes=60):
+        dying = victims[number]
+        time.sleep(soak.random.random())  # the moment is what is tested
+        detecting.kill(*dying)
+        time.sleep(soak.random.random() * 2)
+        back = detecting.start(*soak.random.sample(dying, len(dying)))
+        detecting.streams(4 * LIMIT)
+        detecting.newcomer_receives("AutoencoderExample", "AnomalyScore", seconds=LIMIT)
+        took = time.monotonic() - back
+        late += took > LIMIT + (loading if "AnomalyDetector" in dying else 0)
+        for name in dying:
+            killed[name] += 1
+            slowest[name] = max(slowest[name], took)
+        print(f"{' and '.join(dying)}: {took:.2f} s")
+    counts = ", ".join(f"{name} {killed[name]} times (slowest {slowest[name]:.1f} s)" for name in NODES)
+    alarms = len(detecting.alarms) - before
+    soak.report(f"killed {counts}, TensorFlow takes {loading:.1f} s; {late} too late, {alarms} false alarms")
+    assert late == alarms == 0
+
+
+def test_the_nodes_start_in_any_order(tmp_path: Path, soak: Soak):
+    """In the quick form the detector trains, and needs no TensorFlow to begin."""
+    orders = list(itertools.permutations(NODES))
+    times = []
+    loading = Cluster(tmp_path / "loading").loading_time() if soak.long else 0
+    for number in soak.rounds(quick=len(orders), long=20 * len(orders), minutes=30):
+        cluster = Cluster(tmp_path / str(number), "detect" if soak.long else "train", training_size=10_000)
+        for name in orders[number % len(orders)]:
+            began = cluster.start(name)
+            time.sleep(soak.random.random() * 0.5)
+        cluster.streams(4 * LIMIT)
+        times.append(time.monotonic() - began)
+        assert not cluster.alarms
+        cluster.close()
+    late = sum(t > LIMIT + loading for t in times)
+    soak.report(
+        f"{len(times) - late} of {len(times)} within {LIMIT:g} s, slowest {max(times):.1f} s, TensorFlow takes {loading:.1f} s"
+    )
+    assert not late
