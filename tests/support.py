@@ -17,6 +17,11 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 MARK = "CLUSTER_TEST_MARK"
+NODES = {  # what is in their command lines
+    "ServiceDirectory": "gravity.directory",
+    "DataPublisher": "DataPublisher.py",
+    "AnomalyDetector": "AnomalyDetector.py",
+}
 
 
 def free_port() -> int:
@@ -137,6 +142,14 @@ class Folder:
                 if f"{MARK}={self.mark}".encode() in environment and state != "Z":
                     found.append(int(entry.name))
         return found
+
+    def pid_of(self, node: str) -> int:
+        """Return the process id of a node."""
+        for pid in self.processes():
+            command = Path(f"/proc/{pid}/cmdline").read_text()
+            if NODES[node] in command and "launch\0" not in command:
+                return pid
+        raise AssertionError(f"{node} does not run")
 
     def close(self) -> None:
         """Kill what is left."""

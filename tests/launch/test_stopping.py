@@ -8,24 +8,7 @@ import time
 
 import pytest
 
-from tests.support import PROJECT, Folder, Program, eventually
-
-NODES = {
-    "ServiceDirectory": "gravity.directory",
-    "DataPublisher": "DataPublisher.py",
-    "AnomalyDetector": "Anom",
-}
-
-
-def pid_of(folder: Folder, node: str) -> int:
-    """Return the process id of a node that a cluster has started."""
-    for pid in folder.processes():
-        with open(f"/proc/{pid}/cmdline") as cmdline:
-            command = cmdline.read()
-        if NODES[node] in command and "launch\0" not in command:
-            return pid
-    raise AssertionError(f"{node} does not run")
-
+from tests.support import NODES, PROJECT, Folder, Program, eventually
 
 def running(folder: Folder, mode: str = "train") -> Program:
     """Start a cluster that runs for ever; training starts faster, for it collects before it needs TensorFlow."""
@@ -43,7 +26,7 @@ def running(folder: Folder, mode: str = "train") -> Program:
 )  # fmt: skip
 def test_a_signal_ends_all_nodes(folder: Folder, mode: str, number: int, code: int):
     cluster = running(folder, mode)
-    assert {pid_of(folder, node) for node in NODES} < set(folder.processes())
+    assert {folder.pid_of(node) for node in NODES} < set(folder.processes())
     begin = time.monotonic()
     assert cluster.stop(number) == code
     eventually(lambda: not folder.processes(), 2 - (time.monotonic() - begin))
@@ -82,7 +65,7 @@ def test_ctrl_c_while_everything_starts(folder: Folder):
 @pytest.mark.parametrize("node", list(NODES))
 def test_a_node_that_dies_is_named_and_ends_the_others(folder: Folder, node: str):
     cluster = running(folder)
-    os.kill(pid_of(folder, node), signal.SIGKILL)
+    os.kill(folder.pid_of(node), signal.SIGKILL)
     assert cluster.wait(5) == 1
     assert cluster.errors[-1] == f"{node} was killed by SIGKILL; stopping the other nodes"
     assert not folder.processes()
@@ -90,7 +73,7 @@ def test_a_node_that_dies_is_named_and_ends_the_others(folder: Folder, node: str
 
 def test_a_node_that_ignores_sigterm_is_killed(folder: Folder):
     cluster = running(folder)
-    os.kill(pid_of(folder, "DataPublisher"), signal.SIGSTOP)  # a stopped process takes no signal but SIGKILL
+    os.kill(folder.pid_of("DataPublisher"), signal.SIGSTOP)  # a stopped process takes no signal but SIGKILL
     begin = time.monotonic()
     assert cluster.stop() == 130
     assert time.monotonic() - begin < 2
@@ -139,6 +122,6 @@ def test_training_that_is_killed_leaves_the_old_model(folder: Folder):
     folder.configure(training_size=100, training_epochs=1_000_000)
     training = folder.cluster("train")
     training.prints("loss", 60)
-    os.kill(pid_of(folder, "AnomalyDetector"), signal.SIGKILL)
+    os.kill(folder.pid_of("AnomalyDetector"), signal.SIGKILL)
     training.wait()
     assert before == {name: (folder.path / name).read_bytes() for name in before}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from tests.support import Folder, Program, eventually
+from tests.support import NODES, Folder, Program, eventually
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
-NODES = ("ServiceDirectory", "DataPublisher", "AnomalyDetector")
 PROGRESS = {"detect": "MSE = ", "train": "samples collected"}  # what the detector prints while data arrive
 LOADING = """
 from node.tensorflow_import import importing_tensorflow

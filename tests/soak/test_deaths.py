@@ -6,8 +6,9 @@ import itertools
 import time
 from pathlib import Path
 
-from tests.soak.cluster import NODES, Cluster
+from tests.soak.cluster import Cluster
 from tests.soak.conftest import Soak
+from tests.support import NODES
 
 LIMIT = 5.0  # seconds until streaming
 LOADING_TIME = 10.0  # seconds within which TensorFlow is loaded even on a busy machine; the long form measures it
