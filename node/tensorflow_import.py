@@ -7,6 +7,7 @@ import faulthandler
 import gc
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -24,10 +25,22 @@ def importing_tensorflow() -> Iterator[None]:
 
     TensorFlow's own log level silences later hints, but not those. Without an NVIDIA driver, CUDA's failure to start
     is not an error either. TF_CPP_MIN_LOG_LEVEL=0 shows everything.
+
+    Meanwhile Ctrl-C and SIGTERM just end the program, because Python would handle them only seconds later.
     """
-    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
-        yield
-        return
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with contextlib.nullcontext() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0" else _without_hints():
+            yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    gc.freeze()  # the garbage collector need not search a million lasting objects again and again
+
+
+@contextlib.contextmanager
+def _without_hints() -> Iterator[None]:
+    """Show what is written to standard error only in the end, without TensorFlow's hints."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if Path("/proc/driver/nvidia").exists() else "3")
     sys.stderr.flush()
     stderr = os.dup(2)
@@ -42,4 +55,3 @@ def importing_tensorflow() -> Iterator[None]:
             os.close(stderr)
             written.seek(0)
             os.write(2, b"".join(line for line in written if not _HINT.match(line)))
-    gc.freeze()  # the garbage collector need not search a million lasting objects again and again

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support import NODES, Folder, Program, eventually
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
-PROGRESS = {"detect": "MSE = ", "train": "samples collected"}  # what the detector prints while data arrive
+DETECTOR = ("AnomalyDetector.py", "detect")
+PROGRESS = re.compile("MSE = |samples collected")  # what the detector prints while data arrive
 LOADING = """
 from node.tensorflow_import import importing_tensorflow
 with importing_tensorflow():
@@ -18,16 +23,30 @@ model_files.load_model("model.json")
 """
 
 
-class Cluster:
-    """The three nodes of detect.sh, or of train.sh."""
+class Footprint(NamedTuple):
+    """What a process takes: MB of memory, threads, descriptors."""
 
-    def __init__(self, path: Path, mode: str = "detect", **settings: object) -> None:
+    memory: float
+    threads: int
+    descriptors: int
+
+
+def growth(footprints: Sequence[Footprint]) -> Footprint:
+    """Return by how much the last third is above the third before it; the first third is for settling."""
+    third = len(footprints) // 3
+    before, after = ([statistics.median(c) for c in zip(*part, strict=True)] for part in (footprints[third:-third], footprints[-third:]))
+    return Footprint(*(b - a for a, b in zip(before, after, strict=True)))
+
+
+class Cluster:
+    """The three nodes of detect.sh, or others with another detector's command."""
+
+    def __init__(self, path: Path, detector: tuple[str, ...] = DETECTOR, **settings: object) -> None:
         path.mkdir(exist_ok=True)
         self.folder = Folder(path)
         self.folder.configure(**settings)
-        self._progress = PROGRESS[mode]
         self._commands = dict(
-            zip(NODES, (("-m", "gravity.directory"), ("DataPublisher.py",), ("AnomalyDetector.py", mode)), strict=True)
+            zip(NODES, (("-m", "gravity.directory"), ("DataPublisher.py",), detector), strict=True)
         )
         self.nodes: dict[str, Program] = {}
         self._ended: list[Program] = []
@@ -50,7 +69,20 @@ class Cluster:
     @property
     def progress(self) -> int:
         """How many windows the running detector has scored, or how often it has told how much it has collected."""
-        return sum(self._progress in line for line in list(self.nodes["AnomalyDetector"].lines))
+        return sum(bool(PROGRESS.search(line)) for line in list(self.nodes["AnomalyDetector"].lines))
+
+    def set_rate(self, rate: int) -> None:
+        """Let another publisher go on at `rate` samples a second."""
+        self.folder.configure(sample_rate=rate)
+        self.kill("DataPublisher")
+        self.start("DataPublisher")
+
+    def footprint(self, name: str) -> Footprint:
+        """Return what a running node takes."""
+        process = Path(f"/proc/{self.nodes[name].process.pid}")
+        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        memory = int(status["VmRSS"].split()[0]) / 1024
+        return Footprint(memory, int(status["Threads"]), len(list((process / "fd").iterdir())))
 
     @property
     def alarms(self) -> list[str]:

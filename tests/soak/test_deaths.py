@@ -6,7 +6,7 @@ import itertools
 import time
 from pathlib import Path
 
-from tests.soak.cluster import Cluster
+from tests.soak.cluster import DETECTOR, Cluster
 from tests.soak.conftest import Soak
 from tests.support import NODES
 
@@ -54,7 +54,7 @@ def test_the_nodes_start_in_any_order(tmp_path: Path, soak: Soak):
     times = []
     loading = Cluster(tmp_path / "loading").loading_time() if soak.long else 0
     for number in soak.rounds(quick=len(orders), long=20 * len(orders), minutes=30):
-        cluster = Cluster(tmp_path / str(number), "detect" if soak.long else "train", training_size=10_000)
+        cluster = Cluster(tmp_path / str(number), DETECTOR if soak.long else ("AnomalyDetector.py", "train"), training_size=10_000)
         for name in orders[number % len(orders)]:
             began = cluster.start(name)
             time.sleep(soak.random.random() * 0.5)
