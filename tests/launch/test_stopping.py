@@ -10,6 +10,7 @@ import pytest
 
 from tests.support import NODES, PROJECT, Folder, Program, eventually
 
+
 def running(folder: Folder, mode: str = "train") -> Program:
     """Start a cluster that runs for ever; training starts faster, for it collects before it needs TensorFlow."""
     folder.configure(training_size=1_000_000)

@@ -34,7 +34,10 @@ class Footprint(NamedTuple):
 def growth(footprints: Sequence[Footprint]) -> Footprint:
     """Return by how much the last third is above the third before it; the first third is for settling."""
     third = len(footprints) // 3
-    before, after = ([statistics.median(c) for c in zip(*part, strict=True)] for part in (footprints[third:-third], footprints[-third:]))
+    before, after = (
+        [statistics.median(c) for c in zip(*part, strict=True)]
+        for part in (footprints[third:-third], footprints[-third:])
+    )
     return Footprint(*(b - a for a, b in zip(before, after, strict=True)))
 
 
@@ -45,9 +48,7 @@ class Cluster:
         path.mkdir(exist_ok=True)
         self.folder = Folder(path)
         self.folder.configure(**settings)
-        self._commands = dict(
-            zip(NODES, (("-m", "gravity.directory"), ("DataPublisher.py",), detector), strict=True)
-        )
+        self._commands = dict(zip(NODES, (("-m", "gravity.directory"), ("DataPublisher.py",), detector), strict=True))
         self.nodes: dict[str, Program] = {}
         self._ended: list[Program] = []
 

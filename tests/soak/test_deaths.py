@@ -54,7 +54,9 @@ def test_the_nodes_start_in_any_order(tmp_path: Path, soak: Soak):
     times = []
     loading = Cluster(tmp_path / "loading").loading_time() if soak.long else 0
     for number in soak.rounds(quick=len(orders), long=20 * len(orders), minutes=30):
-        cluster = Cluster(tmp_path / str(number), DETECTOR if soak.long else ("AnomalyDetector.py", "train"), training_size=10_000)
+        cluster = Cluster(
+            tmp_path / str(number), DETECTOR if soak.long else ("AnomalyDetector.py", "train"), training_size=10_000
+        )
         for name in orders[number % len(orders)]:
             began = cluster.start(name)
             time.sleep(soak.random.random() * 0.5)
@@ -64,6 +66,7 @@ def test_the_nodes_start_in_any_order(tmp_path: Path, soak: Soak):
         cluster.close()
     late = sum(t > LIMIT + loading for t in times)
     soak.report(
-        f"{len(times) - late} of {len(times)} within {LIMIT:g} s, slowest {max(times):.1f} s, TensorFlow takes {loading:.1f} s"
+        f"{len(times) - late} of {len(times)} within {LIMIT:g} s, slowest {max(times):.1f} s; "
+        f"TensorFlow takes {loading:.1f} s"
     )
     assert not late

@@ -11,7 +11,9 @@ from tests.support import PROJECT, Folder
 NUMBERS = str(PROJECT / "tests" / "soak" / "numbered.py")
 
 
-def run(folder: Folder, *, count: int, rate: int, size: int = 8, pause: float = 0, stall: float = 0) -> dict[str, Any]:
+def run(
+    folder: Folder, *, count: int, rate: int, size: int = 8, pause: float = 0, stall: float = 0
+) -> dict[str, Any]:
     """Send numbered messages from one process to another; return what both have measured."""
     if not folder.processes():
         folder.directory()
@@ -54,9 +56,9 @@ def test_what_a_stuck_subscriber_misses_is_reported(folder: Folder, soak: Soak):
         found = run(folder, count=4_000, rate=0, size=10_000, stall=3)
         lost = found["sent"] - found["received"]
         soak.report(
-            f"{found['sent']} sent, {found['received']} received, {lost} lost, {found['reports']} times reported by the "
-            f"publisher and {found['full']} by the subscriber; publish with room: p99 {found['p99_with_room'] * 1000:.3f}"
-            f" ms; longest {found['longest'] * 1000:.0f} ms"
+            f"{found['sent']} sent, {found['received']} received, {lost} lost, {found['reports']} times reported by the"
+            f" publisher and {found['full']} by the subscriber; p99 of publish while there is room "
+            f"{found['p99_with_room'] * 1000:.3f} ms, longest {found['longest'] * 1000:.0f} ms"
         )
         assert 0 < found["reports"] <= lost and found["full"] > 0
         assert found["twice"] == found["out_of_order"] == 0
