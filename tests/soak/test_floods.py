@@ -79,10 +79,7 @@ def test_garbage_to_every_port(detecting: Cluster, soak: Soak):
                 with context.socket(soak.random.choice([zmq.DEALER, zmq.SUB, zmq.XSUB, zmq.REQ, zmq.PUSH])) as peer:
                     peer.connect(f"tcp://127.0.0.1:{port}")
                     if peer.type in (zmq.DEALER, zmq.XSUB):
-                        frames = [
-                            soak.random.randbytes(soak.random.randrange(200))
-                            for _ in range(soak.random.randrange(1, 9))
-                        ]
+                        lengths = [soak.random.randrange(200) for _ in range(soak.random.randrange(1, 9))]
                         with contextlib.suppress(zmq.Again):  # refused already
                             peer.send_multipart([*map(soak.random.randbytes, lengths)], zmq.NOBLOCK)
                 sent += 2

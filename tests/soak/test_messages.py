@@ -56,8 +56,8 @@ def test_what_a_stuck_subscriber_misses_is_reported(folder: Folder, soak: Soak):
         found = run(folder, count=4_000, rate=0, size=10_000, stall=3)
         lost = found["sent"] - found["received"]
         soak.report(
-            f"{found['sent']} sent, {found['received']} received, {lost} lost, {found['reports']} times reported by the"
-            f" publisher and {found['full']} by the subscriber; p99 of publish while there is room "
+            f"{found['sent']} sent, {found['received']} received, {lost} lost, {found['reports']} times reported by "
+            f"the publisher and {found['full']} by the subscriber; p99 of publish while there is room "
             f"{found['p99_with_room'] * 1000:.3f} ms, longest {found['longest'] * 1000:.0f} ms"
         )
         assert 0 < found["reports"] <= lost and found["full"] > 0
