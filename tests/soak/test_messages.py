@@ -9,6 +9,8 @@ from tests.soak.conftest import Soak
 from tests.support import PROJECT, Folder
 
 NUMBERS = str(PROJECT / "tests" / "soak" / "numbered.py")
+P99, P99_WHEN_BUSY = 0.001, 0.005  # seconds that `publish` may take; the default run shares its processors
+LONGEST = 1.2  # seconds: a second's patience with a slow subscriber
 
 
 def run(
@@ -40,27 +42,32 @@ def test_a_subscriber_that_sleeps_does_not_delay_its_publisher(folder: Folder, s
     found = run(folder, count=60_000 if soak.long else 2_000, rate=1_000, pause=0.02)
     soak.report(f"{found['sent']} sent, p99 of publish {found['p99'] * 1000:.3f} ms, all received")
     assert found["received"] == found["sent"]
-    assert found["p99"] < 0.001
+    assert found["p99"] < (P99 if soak.long else P99_WHEN_BUSY)
 
 
 def test_a_subscriber_that_is_slower_delays_its_publisher_and_loses_nothing(folder: Folder, soak: Soak):
     found = run(folder, count=100_000 if soak.long else 4_000, rate=0, size=10_000, pause=0.02)
     soak.report(f"{found['sent']} sent at {found['rate']:.0f}/s, longest publish {found['longest'] * 1000:.0f} ms")
-    assert found["longest"] < 1.2
+    assert found["longest"] < LONGEST
     assert found["received"] == found["sent"]
     assert found["reports"] == found["twice"] == found["out_of_order"] == 0
 
 
 def test_what_a_stuck_subscriber_misses_is_reported(folder: Folder, soak: Soak):
-    for _ in soak.rounds(quick=1, long=20, minutes=5):
-        found = run(folder, count=4_000, rate=0, size=10_000, stall=3)
-        lost = found["sent"] - found["received"]
-        soak.report(
-            f"{found['sent']} sent, {found['received']} received, {lost} lost, {found['reports']} times reported by "
-            f"the publisher and {found['full']} by the subscriber; p99 of publish while there is room "
-            f"{found['p99_with_room'] * 1000:.3f} ms, longest {found['longest'] * 1000:.0f} ms"
-        )
-        assert 0 < found["reports"] <= lost and found["full"] > 0
+    """The publisher says how often a message found no room; the subscriber missed at least as many."""
+    runs = [
+        run(folder, count=10_000, rate=5_000, size=10_000, stall=3) for _ in soak.rounds(quick=1, long=20, minutes=5)
+    ]
+    totals = {key: sum(found[key] for found in runs) for key in ("sent", "received", "reports", "full")}
+    with_room, longest = (max(found[key] for found in runs) for key in ("p99_with_room", "longest"))
+    soak.report(
+        f"{len(runs)} stalls: {totals['sent']} sent, {totals['received']} received, "
+        f"{totals['sent'] - totals['received']} lost; reported {totals['reports']} times by the publisher and "
+        f"{totals['full']} by the subscriber; p99 of publish while there is room at most {with_room * 1000:.3f} ms, "
+        f"longest publish {longest * 1000:.0f} ms"
+    )
+    for found in runs:
+        assert 0 < found["reports"] <= found["sent"] - found["received"] and found["full"] > 0
         assert found["twice"] == found["out_of_order"] == 0
-        assert found["p99_with_room"] < 0.001
-        assert found["longest"] < 1.2
+    assert with_room < (P99 if soak.long else P99_WHEN_BUSY)
+    assert longest < LONGEST
