@@ -144,25 +144,26 @@ def _weights_file(model: keras.Model, metadata: dict[str, Any], architecture: by
 
 
 def _replace_pair(path: Path, architecture: bytes, weights: bytes) -> None:
-    new_json, new_h5 = _temporary(path), _temporary(_h5(path))
+    _tidy(path)
+    try:
+        _write(_temporary(_h5(path)), weights)
+        if not path.exists() or path.read_bytes() != architecture:
+            _write(_temporary(path), architecture)
+        _sync_directory(path)
+        os.replace(_temporary(_h5(path)), _h5(path))
+        _sync_directory(path)
+    finally:  # also after Ctrl-C, at any moment
+        _tidy(path)
+    _sync_directory(path)
+
+
+def _tidy(path: Path) -> None:
+    """Finish a save whose HDF5 file is in place, and remove the temporary files of any other."""
     with contextlib.suppress(FileNotFoundError):
         _finish_save(path, _h5(path).read_bytes())
-    try:
-        _write(new_h5, weights)
-        if path.exists() and path.read_bytes() == architecture:
-            new_json.unlink(missing_ok=True)
-        else:
-            _write(new_json, architecture)
-        _sync_directory(path)
-        os.replace(new_h5, _h5(path))
-    except OSError:
-        for temporary in (new_json, new_h5):
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        raise
-    _sync_directory(path)
-    _finish_save(path, weights)
-    _sync_directory(path)
+    for temporary in (_temporary(path), _temporary(_h5(path))):
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 def _finish_save(path: Path, weights: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A program from start to end: Ctrl-C, SIGTERM, errors, exit codes. To be imported first (see `signal` below)."""
+"""A program from start to end: signals, errors, exit codes. To be imported first (see `signal` below)."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 def run(name: str, main: Callable[[], int | None]) -> NoReturn:
     """Run a program and exit with the code that `main` returns (None: 0).
 
-    Exits with 1 after a user's mistake, or if nobody reads the output any more, with 130 after Ctrl-C, and with 143
-    after SIGTERM.
+    Exits with 1 after a user's mistake, or if nobody reads the output any more, with 130 after Ctrl-C, with 143 after
+    SIGTERM, and with 129 after SIGHUP (the terminal is closed), unless it is ignored (nohup).
     """
 
-    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + signal.SIGTERM)
+    def terminate(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, terminate)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # also where it is not a terminal
     try:

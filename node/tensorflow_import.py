@@ -26,9 +26,12 @@ def importing_tensorflow() -> Iterator[None]:
     TensorFlow's own log level silences later hints, but not those. Without an NVIDIA driver, CUDA's failure to start
     is not an error either. TF_CPP_MIN_LOG_LEVEL=0 shows everything.
 
-    Meanwhile Ctrl-C and SIGTERM just end the program, because Python would handle them only seconds later.
+    Meanwhile signals just end the program, because Python would handle them only seconds later.
     """
-    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, handler in handlers.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     try:
         with contextlib.nullcontext() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0" else _without_hints():
             yield

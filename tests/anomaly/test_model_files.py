@@ -370,11 +370,31 @@ def test_a_full_disk_leaves_the_old_pair(pair, monkeypatch, call):
     with pytest.raises(ModelFileError, match=r"model\.json: cannot save the model \(No space left on device\)"):
         save_model(build(9, 2), pair, {"new": 1})
     monkeypatch.undo()
-    if call < 3:
-        assert load_model(pair)[1] == METADATA
-        assert names(pair) == ["model.json", "model.json.h5"]
-    else:  # the new pair counts already
-        assert load_model(pair)[1] == {"new": 1}
+    assert load_model(pair)[1] == (METADATA if call < 3 else {"new": 1})  # which counts once it is renamed
+    assert names(pair) == ["model.json", "model.json.h5"]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("function", "count"), [*(("fsync", count) for count in range(4)), ("replace", 0)])
+def test_ctrl_c_between_the_steps_leaves_no_temporary_file(pair, monkeypatch, function, count, after):
+    original = getattr(os, function)
+    calls = iter(range(9))
+
+    def interrupted(*arguments):
+        now = next(calls) == count
+        if now and not after:
+            raise KeyboardInterrupt
+        original(*arguments)
+        if now:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, function, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(build(9, 2), pair, {"new": 1})
+    monkeypatch.undo()
+    new = (function, count) == ("fsync", 3) or (function == "replace" and after)
+    assert load_model(pair)[1] == ({"new": 1} if new else METADATA)
+    assert names(pair) == ["model.json", "model.json.h5"]
 
 
 def test_a_limit_that_every_file_meets(pair, capfd):

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -82,7 +83,9 @@ def test_a_node_that_ignores_sigterm_is_killed(folder: Folder):
 
 
 @pytest.mark.parametrize(("script", "arguments"), [("DataPublisher.py", ()), ("AnomalyDetector.py", ("train",))])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=str)
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+)
 def test_ctrl_c_ends_a_node_that_finds_no_directory(
     folder: Folder, script: str, arguments: tuple[str, ...], number: int, code: int
 ):
@@ -92,6 +95,25 @@ def test_ctrl_c_ends_a_node_that_finds_no_directory(
     assert node.stop(number) == code
     assert time.monotonic() - begin < 1.5
     assert not node.errors
+
+
+def test_without_a_terminal_a_node_goes_on_under_nohup(folder: Folder):
+    node = folder.run("nohup", sys.executable, "AnomalyDetector.py", "train")
+    node.prints("running on")
+    node.process.send_signal(signal.SIGHUP)
+    assert node.stop(signal.SIGTERM) == 143
+
+
+def test_a_node_ends_at_once_while_it_imports_tensorflow(folder: Folder):
+    """Python would run its handler only when the import, of seconds, comes to an end."""
+    folder.directory()
+    detector = folder.node("AnomalyDetector.py", "detect")
+    libraries = Path(f"/proc/{detector.process.pid}/maps")
+    eventually(lambda: "libtensorflow" in libraries.read_text())
+    begin = time.monotonic()
+    assert detector.stop() == -signal.SIGINT
+    assert time.monotonic() - begin < 1
+    assert not detector.errors
 
 
 SLOW = """
