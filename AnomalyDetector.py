@@ -6,13 +6,14 @@ detect: print and publish the reconstruction error (MSE) of each window, and rep
 
 from __future__ import annotations
 
+from node.lifecycle import run  # isort: split
+
 import argparse
 import sys
 from collections.abc import Callable
 from enum import Enum, auto
 from queue import SimpleQueue
 
-from node.lifecycle import run
 from node.membership import check, join, publish
 from node.settings import Settings
 from node.tensorflow_import import importing_tensorflow

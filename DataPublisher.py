@@ -6,11 +6,12 @@ second sine wave grows twice as fast, so that the two no longer belong together 
 
 from __future__ import annotations
 
+from node.lifecycle import run  # isort: split
+
 import argparse
 import logging
 import time
 
-from node.lifecycle import run
 from node.membership import check, join, publish
 
 from streams import points, publisher_options, sources

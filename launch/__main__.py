@@ -6,12 +6,12 @@ nodes run with it, and so on a real Gravity if that is there.
 
 from __future__ import annotations
 
+from node.lifecycle import run  # isort: split
+
 import argparse
 import asyncio
 import os
 import sys
-
-from node.lifecycle import run
 
 from launch.nodes import nodes_of
 from launch.supervisor import supervise

@@ -126,12 +126,14 @@ time.sleep(50)
 @pytest.mark.parametrize(
     "command", [("DataPublisher.py",), ("AnomalyDetector.py", "train"), ("-m", "launch", "train")], ids=" ".join
 )
-def test_ctrl_c_during_the_imports(folder: Folder, command: tuple[str, ...]):
+@pytest.mark.parametrize("packages", [("argparse",), ("anomaly", "gravity")], ids=["Python's own", "others"])
+def test_ctrl_c_during_the_imports(folder: Folder, command: tuple[str, ...], packages: tuple[str, ...]):
+    """Python's own handler would end in a traceback, or in nothing at all if it runs in an import's callback."""
     for script in ("DataPublisher.py", "AnomalyDetector.py"):  # copies, which import from this folder
         (folder.path / script).unlink()
         shutil.copy(PROJECT / script, folder.path)
     (folder.path / "anomaly").unlink()
-    for package in ("anomaly", "gravity"):
+    for package in packages:
         (folder.path / package).mkdir()
         (folder.path / package / "__init__.py").write_text(SLOW)
     program = folder.node(*command)

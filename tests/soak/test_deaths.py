@@ -53,7 +53,7 @@ def test_the_nodes_start_in_any_order(tmp_path: Path, soak: Soak):
     orders = list(itertools.permutations(NODES))
     times = []
     for number in soak.rounds(quick=len(orders), long=20 * len(orders), minutes=30):
-        cluster = Cluster(tmp_path / str(number), ("AnomalyDetector.py", "train"), training_size=10_000)
+        cluster = Cluster(tmp_path / str(number), ("AnomalyDetector.py", "train"), training_size=5_000)
         for name in orders[number % len(orders)]:
             began = cluster.start(name)
             time.sleep(soak.random.random() * 0.5)
