@@ -39,13 +39,19 @@ def eventually(condition: Callable[[], object], seconds: float = 30) -> None:
         time.sleep(0.02)
 
 
+def take_signals() -> None:
+    """Undo what the shell of a test run in the background has done (`nohup ./tests/run &`): signals are ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Program:
     """A running program whose output is read while it runs."""
 
     def __init__(self, command: list[str], folder: Path, environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=take_signals,
         )  # fmt: skip
         self.lines: list[str] = []
         self.errors: list[str] = []
