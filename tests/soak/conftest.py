@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import time
@@ -57,8 +58,7 @@ def soak(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
 @pytest.fixture(scope="session")
 def detecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A cluster that detects, shared because TensorFlow takes seconds to start; each test leaves it running."""
-    cluster = Cluster(tmp_path_factory.mktemp("detecting"), sample_rate=200)
-    cluster.start("ServiceDirectory", "DataPublisher", "AnomalyDetector")
-    cluster.streams(60)
-    yield cluster
-    cluster.close()
+    with contextlib.closing(Cluster(tmp_path_factory.mktemp("detecting"), sample_rate=200)) as cluster:
+        cluster.start("ServiceDirectory", "DataPublisher", "AnomalyDetector")
+        cluster.streams(180)
+        yield cluster

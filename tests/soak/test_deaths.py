@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from pathlib import Path
@@ -53,13 +54,13 @@ def test_the_nodes_start_in_any_order(tmp_path: Path, soak: Soak):
     orders = list(itertools.permutations(NODES))
     times = []
     for number in soak.rounds(quick=len(orders), long=20 * len(orders), minutes=30):
-        cluster = Cluster(tmp_path / str(number), ("AnomalyDetector.py", "train"), training_size=5_000)
-        for name in orders[number % len(orders)]:
-            began = cluster.start(name)
-            time.sleep(soak.random.random() * 0.5)
-        cluster.streams(4 * LIMIT)
-        times.append(time.monotonic() - began)
-        cluster.close()
+        training = Cluster(tmp_path / str(number), ("AnomalyDetector.py", "train"), training_size=5_000)
+        with contextlib.closing(training) as cluster:
+            for name in orders[number % len(orders)]:
+                began = cluster.start(name)
+                time.sleep(soak.random.random() * 0.5)
+            cluster.streams(4 * LIMIT)
+            times.append(time.monotonic() - began)
     late = sum(t > LIMIT for t in times)
     soak.report(f"{len(times) - late} of {len(times)} within {LIMIT:g} s, slowest {max(times):.1f} s")
     assert not late
