@@ -40,7 +40,7 @@ def test_nothing_is_lost_at_10_000_a_second(folder: Folder, soak: Soak):
 
 
 def test_a_subscriber_that_sleeps_does_not_delay_its_publisher(folder: Folder, soak: Soak):
-    found = run(folder, count=60_000 if soak.long else 2_000, rate=1_000, pause=0.02)
+    found = run(folder, count=60_000 if soak.long else 1_000, rate=1_000, pause=0.02)
     soak.report(f"{found['sent']} sent, p99 of publish {found['p99'] * 1000:.3f} ms, all received")
     assert found["received"] == found["sent"]
     assert found["p99"] < (P99 if soak.long else P99_WHEN_BUSY)
@@ -57,7 +57,7 @@ def test_a_subscriber_that_is_slower_delays_its_publisher_and_loses_nothing(fold
 def test_what_a_stuck_subscriber_misses_is_reported(folder: Folder, soak: Soak):
     """The publisher says how often a message found no room; the subscriber missed at least as many."""
     runs = [
-        run(folder, count=10_000, rate=5_000, size=10_000, stall=3) for _ in soak.rounds(quick=1, long=20, minutes=5)
+        run(folder, count=10_000, rate=5_000, size=10_000, stall=2) for _ in soak.rounds(quick=1, long=20, minutes=5)
     ]
     totals = {key: sum(found[key] for found in runs) for key in ("sent", "received", "reports", "full")}
     with_room = statistics.median(found["p99_with_room"] for found in runs)
