@@ -7,19 +7,21 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.soak.cluster import Cluster
+from tests.support import NODES
 
 SEED = int(os.environ.get("SOAK_SEED", "12"))
 LONGEST = 75 * 60  # seconds that a test may take in its long form
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--soak"):
-        for item in items:
-            item.add_marker(pytest.mark.timeout(LONGEST), append=False)
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(LONGEST if config.getoption("--soak") else 180), append=False)
 
 
 class Soak:
@@ -56,9 +58,15 @@ def soak(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.fixture(scope="session")
-def detecting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster that detects, shared because TensorFlow takes seconds to start; each test leaves it running."""
-    with contextlib.closing(Cluster(tmp_path_factory.mktemp("detecting"), sample_rate=200)) as cluster:
-        cluster.start("ServiceDirectory", "DataPublisher", "AnomalyDetector")
-        cluster.streams(180)
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster for all tests that detect, because TensorFlow takes seconds to start."""
+    with contextlib.closing(Cluster(tmp_path_factory.mktemp("shared"), sample_rate=200)) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def detecting(shared: Cluster) -> Cluster:
+    """A cluster that detects."""
+    shared.start(*(name for name in NODES if name not in shared.nodes))
+    shared.streams(180)
+    return shared
