@@ -52,7 +52,7 @@ def test_a_signal_at_any_moment(folder: Folder, soak: Soak):
         old = pair(folder)
         cluster = folder.run(sys.executable, "-E", "-m", "launch", mode, TMPDIR=str(temporary))
         if line:
-            cluster.prints(line, 60)
+            cluster.prints(line, 150)
         time.sleep(soak.random.random() * seconds)  # the moment is what is tested
         what = f"{number.name} to {'the detector' if alone else 'the script'} while {phase}"
         begin = time.monotonic()
