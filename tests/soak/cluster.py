@@ -15,12 +15,6 @@ from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
 DETECTOR = ("AnomalyDetector.py", "detect")
 PROGRESS = re.compile("MSE = |samples collected")  # what the detector prints while data arrive
-LOADING = """
-from node.tensorflow_import import importing_tensorflow
-with importing_tensorflow():
-    from anomaly import detector, model_files, report
-model_files.load_model("model.json")
-"""
 
 
 class Footprint(NamedTuple):
@@ -95,12 +89,6 @@ class Cluster:
         """Wait until the detector gets on with data that have just been sent; the first may have waited for it."""
         before = self.progress
         eventually(lambda: self.progress > before + 1, seconds)
-
-    def loading_time(self) -> float:
-        """Return how many seconds a detector needs to load TensorFlow and the model on this machine, now."""
-        begin = time.monotonic()
-        assert self.folder.node("-c", LOADING).wait(60) == 0
-        return time.monotonic() - begin
 
     def newcomer_receives(self, *ids: str, seconds: float = 5) -> None:
         """Wait until a node that starts now receives these data products."""
