@@ -7,6 +7,7 @@ import socket
 import time
 from collections import deque
 from pathlib import Path
+from random import Random
 
 import zmq
 
@@ -59,6 +60,18 @@ def test_stream_names_without_end(detecting: Cluster, soak: Soak):
     assert not alarms
 
 
+def send_at_random(context: zmq.Context[zmq.Socket[bytes]], port: int, dice: Random) -> None:
+    """Connect with any kind of socket, and send a random message if it can."""
+    with context.socket(dice.choice([zmq.DEALER, zmq.SUB, zmq.XSUB, zmq.REQ, zmq.PUSH])) as peer:
+        peer.connect(f"tcp://127.0.0.1:{port}")
+        if peer.type in (zmq.DEALER, zmq.XSUB):
+            frames = [dice.randbytes(dice.randrange(200)) for _ in range(dice.randrange(1, 9))]
+            if dice.random() < 0.5:
+                frames.insert(0, b"")  # which makes it a request
+            with contextlib.suppress(zmq.Again):  # refused already
+                peer.send_multipart(frames, zmq.NOBLOCK)
+
+
 def test_garbage_to_every_port(detecting: Cluster, soak: Soak):
     """Raw bytes, handshakes that stop half-way, and random messages of ZeroMQ."""
     ports = listening_ports(detecting)
@@ -66,23 +79,19 @@ def test_garbage_to_every_port(detecting: Cluster, soak: Soak):
     before = {name: detecting.footprint(name) for name in NODES}
     lines, alarms, sent = log_lines(detecting), len(detecting.alarms), 0
     held: deque[socket.socket] = deque()
-    with zmq.Context() as context, contextlib.ExitStack() as stack:
-        context.linger = 200
+    with contextlib.ExitStack() as stack:
         stack.callback(lambda: [connection.close() for connection in held])
         for _ in soak.rounds(quick=20, long=3_000, minutes=5):
-            for port in ports:
-                connection = socket.create_connection(("127.0.0.1", port), timeout=5)
-                garbage = soak.random.randbytes(soak.random.randrange(1, 5000))
-                half = soak.random.random() < 0.5
-                connection.sendall(GREETING[: soak.random.randrange(1, 65)] if half else garbage)
-                held.append(connection)
-                with context.socket(soak.random.choice([zmq.DEALER, zmq.SUB, zmq.XSUB, zmq.REQ, zmq.PUSH])) as peer:
-                    peer.connect(f"tcp://127.0.0.1:{port}")
-                    if peer.type in (zmq.DEALER, zmq.XSUB):
-                        lengths = [soak.random.randrange(200) for _ in range(soak.random.randrange(1, 9))]
-                        with contextlib.suppress(zmq.Again):  # refused already
-                            peer.send_multipart([*map(soak.random.randbytes, lengths)], zmq.NOBLOCK)
-                sent += 2
+            with zmq.Context() as context:
+                context.linger = 50  # milliseconds
+                for port in ports:
+                    connection = socket.create_connection(("127.0.0.1", port), timeout=5)
+                    held.append(connection)
+                    garbage = soak.random.randbytes(soak.random.randrange(1, 5000))
+                    half = soak.random.random() < 0.5
+                    connection.sendall(GREETING[: soak.random.randrange(1, 65)] if half else garbage)
+                    send_at_random(context, port, soak.random)
+            sent += 2 * len(ports)
             while len(held) > 100:
                 held.popleft().close()
         detecting.streams(10)
