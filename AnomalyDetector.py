@@ -16,7 +16,9 @@ from node.lifecycle import run
 from node.membership import check, join, publish
 from node.settings import Settings
 from node.tensorflow_import import importing_tensorflow
+from node.terminal import Terminal
 
+from anomaly.run import Run
 from anomaly.windows import cut, sliding
 from streams.reader import StreamReader
 
@@ -81,26 +83,34 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
 
 
 def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
-    """Print and publish what is found in each window, until the data end or the program is stopped."""
+    """Show and publish what is found in each window, until the data end or the program is stopped."""
     model_file = settings.text("model_file")
     scores = settings.text("score_name", other_than="subscription_name")
     stride = settings.integer("window_stride", at_least=1)
     margin = settings.number("alarm_margin", at_least=1)
     after = settings.integer("alarm_after", at_least=1)
-    with importing_tensorflow():
-        from anomaly import detector, model_files, report
-    model, metadata = model_files.load_model(model_file)
-    watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
-    _, n_steps, n_streams = model.input_shape
-    streams = reader.expect(metadata.get("streams"), n_streams, model_file)
+    with Terminal() as terminal:
+        terminal.wait_for(f"loading {model_file}")
+        with importing_tensorflow():
+            from anomaly import detector, model_files, report
+        model, metadata = model_files.load_model(model_file)
+        watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
+        _, n_steps, n_streams = model.input_shape
+        terminal.wait_for("waiting for the streams")
+        streams = reader.expect(metadata.get("streams"), n_streams, model_file)
 
-    check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
-    print(report.opening(watch.has_alarm, model_file))
-    for windows in cut(reader.samples(streams), n_steps, stride):
-        found = watch.examine(windows)
-        print("\n".join(report.lines(found, streams)))  # one write per batch: writing costs more than formatting
-        for finding in found:
-            publish(node, scores, report.message(finding, streams))
+        check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
+        print(report.opening(watch.has_alarm, model_file))
+        so_far = Run(streams, reader.losses)
+        try:
+            for windows in cut(so_far.noting(reader.samples(streams)), n_steps, stride):
+                found = watch.examine(windows)
+                so_far.add(found)
+                terminal.show(report.lines(found, streams), report.status(so_far))
+                for finding in found:
+                    publish(node, scores, report.message(finding, streams))
+        finally:
+            terminal.close(report.summary(so_far))
 
 
 if __name__ == "__main__":

@@ -172,7 +172,7 @@ def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps:
     product = GravityDataProduct("AnomalyScore")
     start = time.perf_counter()
     for found in map(watch.examine, cut(reader.samples(tuple(streams)), n_steps, stride)):
-        print("\n".join(report.lines(found, streams)), file=out)
+        print("\n".join(text for text, _ in report.lines(found, streams)), file=out)
         for finding in found:
             product.data = report.message(finding, streams)
             product.serializeToString()

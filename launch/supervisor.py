@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from node.lifecycle import discard_output
+from node.terminal import ERASE, erases
 from node.text import harmless
 
 from launch.nodes import Node
@@ -78,7 +79,8 @@ async def run(node: Node, windows: Windows | None, stop: Callable[[int], None]) 
     if node.owns_terminal:
         return await run_process(node.command, None)
     if windows is None:
-        return await run_process(node.command, lambda line: print(f"[{node.name}] {line}", flush=True))
+        erase = ERASE if erases() else ""  # the status of the node that owns the terminal, which draws it again
+        return await run_process(node.command, lambda line: print(f"{erase}[{node.name}] {line}", flush=True))
     async with windows.opened(node.name) as window:
 
         def closed() -> None:

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from anomaly.alarm import Verdict
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
 from anomaly.diagnosis import Diagnosis, Kind
-from anomaly.report import announce, describe, message
+from anomaly.report import Line, announce, describe, lines, message, status, summary
+from anomaly.run import Run
 from anomaly.windows import Window
+from streams.samples import Sample
 
 STREAMS = ("cos", "sin")
 TIME = 1_700_000_000_123_000
@@ -24,9 +27,79 @@ def finding(
 
 
 def test_a_line_for_each_window():
-    line = describe(finding(Verdict(1.234, False, False)))
-    assert re.fullmatch(r"\d\d:\d\d:20\.123  samples 484-503  MSE = 2\.500e-01  score = 1\.23", line)
-    assert describe(finding(None, after_gap=True)).endswith("MSE = 2.500e-01  (after a gap)")
+    line = describe(finding(Verdict(1.234, False, False)), STREAMS)
+    assert re.fullmatch(r"\d\d:\d\d:20\.123  samples 484-503      MSE = 2\.500e-01  score = 1\.23", line)
+    assert describe(finding(None, after_gap=True), STREAMS).endswith("MSE = 2.500e-01  (after a gap)")
+
+
+@pytest.mark.parametrize(
+    ("diagnosis", "said"),
+    [
+        (Diagnosis(Kind.RELATION, 0), "relation, cos"),
+        (Diagnosis(Kind.OUTSIDE, None), "outside"),
+        (Diagnosis(None, 1), "sin"),
+        (None, "no single stream"),
+    ],
+)
+def test_the_lines_of_an_alarm_say_what_it_is_and_stand_in_columns(diagnosis: Diagnosis | None, said: str):
+    found = [finding(Verdict(0.5, False, False)), finding(Verdict(17.6, True, False), diagnosis)]
+    normal, alarm = lines(found, STREAMS)
+    assert (normal.alarm, alarm.alarm) == (False, True)
+    assert alarm.text.endswith(f"  score = 17.60  {said}")
+    assert normal.text.index("score = ") == alarm.text.index("score = ")
+
+
+def test_the_line_that_ends_an_alarm_is_not_one_of_an_alarm():
+    assert [line.alarm for line in lines([finding(Verdict(0.1, False, True))], STREAMS)] == [False, False]
+    begin = list(lines([finding(Verdict(9.0, True, True), Diagnosis(Kind.LEVEL, 0))], STREAMS))
+    assert [line.alarm for line in begin] == [True, True] and begin[1].text.startswith("ANOMALY since")
+    assert isinstance(begin[0], Line)
+
+
+def run_of(*verdicts: Verdict) -> Run:
+    """A run of ten samples per window, 0.1 s apart, with a gap of 5 s before the last."""
+    run = Run(STREAMS, Counter({("missing", "cos"): 3}))
+    for number, verdict in enumerate(verdicts, start=1):
+        gap = number == len(verdicts)
+        end = TIME + number * 1_000_000 + 5_000_000 * gap
+        times = range(end - 900_000, end + 1, 100_000)
+        samples = [Sample(time, (0.0, 0.0), gap and time == times[0]) for time in times]
+        assert list(run.noting([samples])) == [samples]
+        diagnosis = Diagnosis(Kind.NOISE, 1) if verdict.alarm else None
+        window = Window(10 * number, end, np.zeros((20, 2), np.float32), False, np.zeros((20, 2), np.float32))
+        run.add([Finding(window, 0.25, np.zeros(2), verdict, diagnosis)])
+    return run
+
+
+NORMAL, BEGIN, ON, END = (
+    Verdict(0.5, False, False),
+    Verdict(9, True, True),
+    Verdict(12, True, False),
+    Verdict(0.7, False, True),
+)
+
+
+def test_the_summary_counts_and_lists_alarms_and_losses():
+    said = list(summary(run_of(NORMAL, BEGIN, ON, END, NORMAL, BEGIN)))
+    assert said[0] == "6 windows, 60 samples in 10.9 s: 2 alarms, 1 gap, 3 lost messages"
+    assert re.fullmatch(r"  \S+ \S+:22\.123  2.0 s +samples 20-40  noise, sin  score up to 12.00", said[1])
+    assert re.fullmatch(r"  \S+ \S+:31\.123  0.0 s, not over  samples 60-60  noise, sin  score up to 9.00", said[2])
+    assert said[3:] == ["  missing: 3 of cos"]
+    assert list(summary(Run(STREAMS))) == ["no samples arrived"]
+
+
+def test_many_alarms_do_not_flood_the_summary_or_the_memory():
+    run = run_of(*[BEGIN, END] * 1200)
+    said = list(summary(run))
+    assert "1,200 alarms" in said[0] and said[1] == "the last 20 alarms:" and len(said) == 23
+    assert len(run.alarms) == 1000 and run.n_alarms == 1200
+
+
+def test_the_status():
+    assert status(run_of(NORMAL)) == "normal  score 0.50  10 samples, 1 gap, 3 lost"
+    said = status(run_of(NORMAL, BEGIN, ON))
+    assert re.fullmatch(r"ALARM since \S+: noise, sin  score 12.00  30 samples, 1 gap, 3 lost", said)
+    assert status(Run(STREAMS)).startswith("no alarms  0 samples")
 
 
 @pytest.mark.parametrize(
