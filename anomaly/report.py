@@ -99,7 +99,8 @@ def summary(run: Run) -> Iterator[str]:
     shown = list(run.alarms)[-SUMMARISED:]
     if len(shown) < run.n_alarms:
         yield f"the last {len(shown)} alarms:"
-    rows = [alarm_cells(alarm, run.streams) for alarm in shown]
+    cells = [alarm_cells(alarm, run.streams) for alarm in shown]
+    rows = [(begin, length, f"samples {n}", what, f"score up to {high}") for begin, length, n, what, high in cells]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -107,16 +108,16 @@ def summary(run: Run) -> Iterator[str]:
         yield f"  {kind}: {count:,} of {stream}"
 
 
-def alarm_cells(alarm: AlarmSpan, streams: Sequence[str]) -> tuple[str, ...]:
+def alarm_cells(alarm: AlarmSpan, streams: Sequence[str]) -> tuple[str, str, str, str, str]:
     """Return an alarm's time, length, samples, diagnosis and highest score as text."""
     length = _duration(alarm.end - alarm.begin)
     highest = f"{alarm.highest:.2f}" if math.isfinite(alarm.highest) else "not finite"
     return (
         _time(alarm.begin),
         length if alarm.over else f"{length}, not over",
-        f"samples {alarm.first:,}-{alarm.last:,}",
+        f"{alarm.first:,}-{alarm.last:,}",
         _short(alarm.diagnosis, streams),
-        f"score up to {highest}",
+        highest,
     )
 
 

@@ -1,0 +1,251 @@
+"""A PNG or SVG image of a page."""
+
+from __future__ import annotations
+
+import io
+import warnings
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from pictures.page import (
+    ALARM,
+    APART,
+    GAP,
+    LIMIT,
+    LINE,
+    Bars,
+    Chart,
+    Page,
+    Ridges,
+    Rows,
+    Span,
+    Table,
+    apart,
+    ends,
+    place,
+    shortened,
+)
+from pictures.thinned import Thinned
+
+WIDTH = 11.0  # inches, as all lengths here
+MARGIN_LEFT, MARGIN_RIGHT = 0.9, 0.25
+LINE_HEIGHT = 0.22
+CHART, FIRST_CHART = 0.62, 1.25
+ROW = 0.32
+BETWEEN = 0.3  # pictures, for the title of the next
+AXIS = 0.25  # for the numbers below a chart
+POINTS = 1500  # stretches of a line: more than there are pixels
+MOST_ROWS = 40  # of a table
+LONGEST = 60  # characters of a name
+DPI = 120
+SOFT = "#555555"
+PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
+STYLE = {
+    "font.size": 9,
+    "font.family": "sans-serif",
+    "text.parse_math": False,  # names are text
+    "axes.edgecolor": "#cccccc",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#e4e4e4",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "picture",
+}
+
+
+def image(page: Page, kind: str) -> bytes:
+    """Return the page as an image; `kind`: png or svg."""
+    charts = [picture for picture in page.pictures if isinstance(picture, Chart)]
+    edges = charts[:1] + charts[-1:]  # these show the times
+    heights = [
+        _height(picture, picture in charts[:1], any(picture is edge for edge in edges)) for picture in page.pictures
+    ]
+    head = LINE_HEIGHT * (len(page.remarks) + 1.6 + bool(charts))
+    total = head + sum(heights) + 0.1
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # no font holds all that a name may
+        figure = Figure((WIDTH, total))
+        top = total - 0.08
+        _text(figure, 0.15, top, page.title, size=13, weight="bold")
+        for remark in page.remarks:
+            top -= LINE_HEIGHT
+            _text(figure, 0.15, top - 0.12, shortened(remark, 150))
+        if charts:
+            _key(figure, top - 0.12 - LINE_HEIGHT, charts)
+        top = total - head
+        for picture, height in zip(page.pictures, heights, strict=True):
+            _text(figure, 0.15, top - 0.1, shortened(picture.title, 2 * LONGEST), weight="bold")
+            if isinstance(picture, Chart):
+                shows_x = any(picture is edge for edge in edges)
+                below = AXIS if shows_x else 0.04
+                axes = _axes(figure, MARGIN_LEFT, top - height + below, WIDTH - MARGIN_RIGHT, top - BETWEEN)
+                _chart(axes, picture, ends(charts), numbers=picture is charts[0], shows_x=shows_x)
+            elif isinstance(picture, Rows):
+                _rows(figure, picture, top - BETWEEN)
+            else:
+                _table(figure, picture, top - BETWEEN)
+            top -= height
+        file = io.BytesIO()
+        figure.savefig(file, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
+    return file.getvalue()
+
+
+def _height(picture: Chart | Rows | Table, first: bool, shows_x: bool) -> float:
+    if isinstance(picture, Chart):
+        return BETWEEN + (FIRST_CHART if first else CHART) + (AXIS if shows_x else 0.04)
+    if isinstance(picture, Rows):
+        return BETWEEN + LINE_HEIGHT + ROW * len(picture.names) + AXIS + 0.1
+    return BETWEEN + LINE_HEIGHT * (min(len(picture.rows), MOST_ROWS + 1) + 1) + 0.15
+
+
+def _axes(figure: Figure, left: float, bottom: float, right: float, top: float) -> Axes:
+    """Return axes between these edges, in inches."""
+    width, height = figure.get_size_inches()
+    return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
+
+
+def _text(figure: Figure, left: float, top: float, text: str, **style: object) -> None:
+    width, height = figure.get_size_inches()
+    figure.text(left / width, top / height, text, va="top", **style)
+
+
+def _key(figure: Figure, top: float, charts: list[Chart]) -> None:
+    """Explain the colours that occur."""
+    left = 0.15
+    limits = dict.fromkeys(chart.limit[1] for chart in charts if chart.limit)
+    kinds = [
+        (ALARM, "alarm (darker: score, and the stream to blame)", any(chart.alarms for chart in charts)),
+        (GAP, "samples are missing", any(chart.gaps for chart in charts)),
+        *((LIMIT, name, True) for name in limits),
+    ]
+    for colour, text, there in kinds:
+        if there:
+            _text(figure, left, top, "■", color=colour)
+            _text(figure, left + 0.15, top, text, color=SOFT)
+            left += 0.4 + 0.07 * len(text)
+
+
+def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, shows_x: bool) -> None:
+    x, y = _thinned(chart.x, chart.y)
+    if chart.time:
+        x = x.astype("datetime64[ms]")
+        locator = AutoDateLocator(maxticks=9)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    axes.set_xlim(*(_at(chart, end) for end in ends))
+    axes.plot(x, y, color=LINE, linewidth=0.8, marker="o" if chart.dots else "", markersize=3)
+    axes.set_yscale("log" if chart.log else "linear")
+    if chart.log:
+        axes.yaxis.set_major_locator(LogLocator(numticks=5))
+        axes.yaxis.set_major_formatter(PLAIN)
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.tick_params(which="both", length=0, labelbottom=shows_x)
+    if chart.limit:
+        axes.axhline(chart.limit[0], color=LIMIT, linewidth=1.5)
+    for span in chart.gaps:
+        _shade(axes, chart, span, GAP)
+    for span in chart.alarms:
+        _shade(axes, chart, span, ALARM)
+    if numbers:
+        for span in apart(chart.alarms, APART * (ends[1] - ends[0])):
+            axes.annotate(
+                span.label, (_at(chart, span.begin), 1), xycoords=("data", "axes fraction"), xytext=(2, -2),
+                textcoords="offset points", va="top", color=ALARM, weight="bold", size=8,
+            )  # fmt: skip
+
+
+def _at(chart: Chart, x: float) -> object:
+    return np.datetime64(int(x), "ms") if chart.time else x
+
+
+def _shade(axes: Axes, chart: Chart, span: Span, colour: str) -> None:
+    # The line makes a stretch visible that is shorter than a pixel.
+    alpha = 0.4 if span.here else 0.15
+    axes.axvspan(
+        _at(chart, span.begin), _at(chart, span.end), facecolor=colour, edgecolor=colour, alpha=alpha, lw=0.6
+    )
+
+
+def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(x) <= 2 * POINTS:
+        return x, y
+    thinned = Thinned(1, 2 * POINTS)
+    thinned.add(x, y[:, None])
+    times, values = thinned.lines()
+    breaks = x[np.isnan(y)]
+    at = np.searchsorted(times, breaks, side="right")
+    return np.insert(times.astype(float), at, breaks), np.insert(values[:, 0], at, np.nan)
+
+
+def _rows(figure: Figure, rows: Rows, top: float) -> None:
+    """Draw pictures side by side, with a row for each name."""
+    longest = min(max(map(len, rows.names)), 30)
+    left = 0.3 + 0.075 * longest
+    each = (WIDTH - MARGIN_RIGHT - left) / len(rows.columns)
+    bottom = top - LINE_HEIGHT - ROW * len(rows.names)
+    for number, name in enumerate(rows.names):
+        _text(figure, 0.15, top - LINE_HEIGHT - ROW * (number + 0.25), shortened(name, 30))
+    for number, column in enumerate(rows.columns):
+        begin = left + number * each
+        _text(figure, begin, top - 0.03, column.title, color=SOFT)
+        bars = isinstance(column, Bars)
+        axes = _axes(figure, begin, bottom, begin + each * (0.6 if bars else 0.92), top - LINE_HEIGHT)
+        axes.set_ylim(len(rows.names), 0)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.tick_params(which="both", length=0)
+        (_bars if bars else _ridges)(axes, column)  # type: ignore[operator]
+
+
+def _bars(axes: Axes, bars: Bars) -> None:
+    at = place(bars.values, bars.log)
+    middle = np.arange(len(at)) + 0.5
+    axes.set_xlim(-0.03, 1.03)
+    axes.set_xticks([])
+    axes.grid(False)
+    axes.hlines(middle, 0, 1, color="#dddddd", linewidth=0.8)
+    if bars.log:
+        axes.plot(at, middle, "o", color=LINE, markersize=5)
+    else:
+        axes.barh(middle, at, height=0.45, color=LINE)
+    for y, text in zip(middle, bars.texts, strict=True):
+        axes.annotate(text, (1.06, y), va="center", annotation_clip=False)
+
+
+def _ridges(axes: Axes, ridges: Ridges) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(PLAIN)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(ridges.edges[0], ridges.edges[-1])
+    for number, shares in enumerate(ridges.shares):
+        height = 0.9 * shares / max(shares.max(), 1e-12)
+        axes.stairs(number + 1 - height, ridges.edges, baseline=number + 1, fill=True, color=LINE)
+    axes.axvline(ridges.limit[0], color=LIMIT, linewidth=1.5)
+
+
+def _table(figure: Figure, table: Table, top: float) -> None:
+    shown = [tuple(shortened(cell, LONGEST) for cell in row) for row in table.rows[-MOST_ROWS:]]
+    widths = [max(map(len, column)) for column in zip(table.header, *shown, strict=True)]
+    for number, row in enumerate([table.header, *shown]):
+        left = 0.15
+        for cell, width in zip(row, widths, strict=True):
+            _text(figure, left, top - number * LINE_HEIGHT, cell, color=SOFT if number == 0 else "black")
+            left += 0.25 + 0.075 * width
+    if len(shown) < len(table.rows):
+        _text(
+            figure,
+            0.15,
+            top - (len(shown) + 1) * LINE_HEIGHT,
+            f"the last {len(shown)} of {len(table.rows)}",
+            color=SOFT,
+        )
