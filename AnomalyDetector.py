@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from enum import Enum, auto
+from pathlib import Path
 from queue import SimpleQueue
 
 from node.lifecycle import run
@@ -20,6 +21,7 @@ from node.terminal import Terminal
 
 from anomaly.run import Run
 from anomaly.windows import cut, sliding
+from pictures import output
 from streams.reader import StreamReader
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
@@ -48,20 +50,22 @@ class PointReceiver(GravitySubscriber):
         self.queue.put(dataProducts)
 
 
-def main(mode: str) -> None:
-    """Join the cluster, subscribe to the streams, and train or detect."""
+def main(mode: str, picture: Path | None) -> None:
+    """Join the cluster, subscribe to the streams, and train or detect; `picture`: the file for a picture of it."""
+    if picture:
+        output.check(picture)
     node, settings = join(COMPONENT_ID)
     channel = settings.text("subscription_name")
     receiver = PointReceiver()
     reader = StreamReader.configured(receiver.queue, settings)
     check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
     if mode == "train":
-        train(settings, reader, lambda: node.unsubscribe(channel, receiver))
+        train(settings, reader, lambda: node.unsubscribe(channel, receiver), picture)
     else:
-        detect(node, settings, reader)
+        detect(node, settings, reader, picture)
 
 
-def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], object]) -> None:
+def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], object], picture: Path | None) -> None:
     """Collect samples, fit the autoencoder to their windows, save it."""
     training_size = settings.integer("training_size", at_least=N_STEPS)
     epochs = settings.integer("training_epochs", at_least=1)
@@ -82,7 +86,7 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     print(f"Training Complete {TrainingState.TRAINED}")
 
 
-def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
+def detect(node: GravityNode, settings: Settings, reader: StreamReader, picture: Path | None) -> None:
     """Show and publish what is found in each window, until the data end or the program is stopped."""
     model_file = settings.text("model_file")
     scores = settings.text("score_name", other_than="subscription_name")
@@ -93,6 +97,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
         terminal.wait_for(f"loading {model_file}")
         with importing_tensorflow():
             from anomaly import detector, model_files, report
+            from pictures import detection
         model, metadata = model_files.load_model(model_file)
         watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
         _, n_steps, n_streams = model.input_shape
@@ -101,7 +106,7 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
 
         check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
         print(report.opening(watch.has_alarm, model_file))
-        so_far = Run(streams, reader.losses)
+        so_far = (detection.Recording if picture else Run)(streams, reader.losses)
         try:
             for windows in cut(so_far.noting(reader.samples(streams)), n_steps, stride):
                 found = watch.examine(windows)
@@ -111,10 +116,16 @@ def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
                     publish(node, scores, report.message(finding, streams))
         finally:
             terminal.close(report.summary(so_far))
+            if isinstance(so_far, detection.Recording) and picture:
+                output.write(detection.page(so_far), picture)
+                terminal.close([f"wrote {picture}"])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="AnomalyDetector.py", description=__doc__)
     parser.add_argument("mode", choices=("train", "detect"))
+    parser.add_argument(
+        "--report", metavar="FILE", type=output.picture_file, help=f"draw it in FILE: {output.FORMATS}"
+    )
     arguments = parser.parse_args()
-    run(COMPONENT_ID, lambda: main(arguments.mode))
+    run(COMPONENT_ID, lambda: main(arguments.mode, arguments.report))

@@ -18,7 +18,6 @@ from node.text import harmless
 from launch.nodes import Node
 from launch.terminals import Windows
 
-STOP_TIME = 1.2  # seconds that a node has to end by itself
 LONGEST_LINE = 1 << 24  # bytes of a node's output: it may name the columns of a wide table
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -27,7 +26,8 @@ _libc = ctypes.CDLL(None)
 
 
 async def supervise(nodes: list[Node], windows: Windows | None) -> int:
-    """Run `nodes` until one ends, a signal comes, or nobody reads the output; then stop the others.
+    """Run `nodes` until one ends, a signal comes, or nobody reads the output; then stop the others, at a second
+    signal at once.
 
     Returns the exit code. Raises BrokenPipeError if nobody reads an output that is not a pipe.
     """
@@ -37,16 +37,20 @@ async def supervise(nodes: list[Node], windows: Windows | None) -> int:
     def stop(code: int) -> None:
         if not stopped.done():
             stopped.set_result(code)
+        else:
+            for task in running:
+                task.cancel()
 
     def nobody_reads() -> None:
         discard_output()
         stop(1)
 
+    running: dict[asyncio.Task[int], Node] = {}
     for number in SIGNALS:
         loop.add_signal_handler(number, stop, 128 + number)
     if stat.S_ISFIFO(os.fstat(1).st_mode):  # as in `./detect.sh | head`
         when_reader_closes(1, nobody_reads)
-    running = {asyncio.create_task(run(node, windows, stop)): node for node in nodes}
+    running |= {asyncio.create_task(run(node, windows, stop)): node for node in nodes}
     try:
         while True:
             await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
@@ -77,10 +81,10 @@ async def run(node: Node, windows: Windows | None, stop: Callable[[int], None]) 
     `stop(code)` is called if its window is closed.
     """
     if node.owns_terminal:
-        return await run_process(node.command, None)
+        return await run_process(node, None)
     if windows is None:
         erase = ERASE if erases() else ""  # the status of the node that owns the terminal, which draws it again
-        return await run_process(node.command, lambda line: print(f"{erase}[{node.name}] {line}", flush=True))
+        return await run_process(node, lambda line: print(f"{erase}[{node.name}] {line}", flush=True))
     async with windows.opened(node.name) as window:
 
         def closed() -> None:
@@ -88,16 +92,16 @@ async def run(node: Node, windows: Windows | None, stop: Callable[[int], None]) 
             stop(128 + signal.SIGHUP)
 
         when_reader_closes(window.fd, closed)
-        return await run_process(node.command, window.write)
+        return await run_process(node, window.write)
 
 
-async def run_process(command: list[str], write: Callable[[str], None] | None) -> int:
-    """Run a program and return its exit code; stop it when cancelled. `write` gets its output, line by line."""
+async def run_process(node: Node, write: Callable[[str], None] | None) -> int:
+    """Run a node and return its exit code; stop it when cancelled. `write` gets its output, line by line."""
     pipe = None if write is None else asyncio.subprocess.PIPE
     # In a session of its own: Ctrl-C reaches only this program, which then stops all nodes in the same way. If this
     # program is killed, the system kills the nodes.
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe and asyncio.subprocess.STDOUT,
+        *node.command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe and asyncio.subprocess.STDOUT,
         start_new_session=True, limit=LONGEST_LINE, preexec_fn=lambda: _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
     )  # fmt: skip
     try:
@@ -108,9 +112,11 @@ async def run_process(command: list[str], write: Callable[[str], None] | None) -
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), STOP_TIME)
-            os.killpg(process.pid, signal.SIGKILL)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(process.wait(), node.stop_time)
+            finally:  # also if cancelled again
+                os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
 
 

@@ -86,7 +86,8 @@ def page(recording: Recording) -> Page:
     charts.insert(
         0,
         Chart(
-            "score" if scored else "mean squared error of a window", times / 1e3 + offset, np.clip(scores[:, 0], SMALLEST, LARGEST),
+            "score" if scored else "mean squared error of a window",
+            times / 1e3 + offset, np.clip(scores[:, 0], SMALLEST, LARGEST),
             time=True, log=True, limit=(1.0, "alarm above 1") if scored else None, alarms=spans(None), gaps=gaps,
         ),
     )  # fmt: skip

@@ -51,7 +51,9 @@ TIMES = DatetimeTickFormatter(
 )  # fmt: skip
 STYLE = """
 :root { color-scheme: light dark; --text: #222; --soft: #666; --line: #ddd; --page: #fff; --data: LIGHT; }
-@media (prefers-color-scheme: dark) { :root { --text: #ddd; --soft: #999; --line: #444; --page: #181818; --data: DARK; } }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #ddd; --soft: #999; --line: #444; --page: #181818; --data: DARK; }
+}
 body { font: 15px/1.45 system-ui, sans-serif; color: var(--text); background: var(--page);
        max-width: 1200px; margin: 1.5rem auto; padding: 0 1rem; }
 h1 { font-size: 1.4rem; margin: 0 0 .5rem; }
@@ -126,7 +128,7 @@ def _figures(charts: list[Chart]) -> list[figure]:
     with document.models.freeze():  # else each figure is searched again for each of the others
         for number, chart in enumerate(charts):
             document.add_root(_figure(chart, sources[id(chart.x)], str(number), x_range, number == 0, number == last))
-    return document.roots
+    return list(document.roots)
 
 
 def _figure(chart: Chart, source: ColumnDataSource, column: str, x_range: Range1d, first: bool, last: bool) -> figure:
@@ -192,7 +194,8 @@ def _stretches(shown: figure, stretches: tuple[Stretch, ...], colour: str) -> No
 
 
 def _place(title: str, place: str) -> str:
-    return f'<section aria-label="{escape(title)}">\n<h2 title="{escape(title)}">{escape(title)}</h2>\n{place}\n</section>\n'
+    title = escape(title)
+    return f'<section aria-label="{title}">\n<h2 title="{title}">{title}</h2>\n{place}\n</section>\n'
 
 
 def _table(table: Table) -> str:
@@ -211,19 +214,11 @@ def _numbers(shown: figure, alarms: tuple[Stretch, ...], x_range: Range1d) -> No
     """Write the alarms' numbers where they begin."""
     labelled = apart(alarms, APART * (x_range.end - x_range.start))
     source = ColumnDataSource({"x": [alarm.begin for alarm in labelled], "text": [a.label for a in labelled]})
-    shown.add_layout(
-        LabelSet(
-            x="x",
-            y=0,
-            y_units="screen",
-            x_offset=3,
-            text="text",
-            source=source,
-            text_color=ALARM,
-            text_font_size="12px",
-            text_font_style="bold",
-        )  # fmt: skip
-    )
+    labels = LabelSet(
+        x="x", y=0, y_units="screen", x_offset=3, text="text", source=source,
+        text_color=ALARM, text_font_size="12px", text_font_style="bold",
+    )  # fmt: skip
+    shown.add_layout(labels)
 
 
 def _rows(rows: Rows) -> str:
@@ -278,7 +273,8 @@ def _bars(bars: Bars) -> tuple[list[str], str]:
 
 
 def _drawing(height: int, content: str) -> str:
-    return f'<svg viewBox="-6 0 {WIDTH + 12} {height}" width="{WIDTH + 12}" height="{height}" aria-hidden="true">{content}</svg>'
+    size = f'viewBox="-6 0 {WIDTH + 12} {height}" width="{WIDTH + 12}" height="{height}"'
+    return f'<svg {size} aria-hidden="true">{content}</svg>'
 
 
 def _key(charts: list[Chart]) -> str:

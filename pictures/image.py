@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -112,7 +113,7 @@ def _axes(figure: Figure, left: float, bottom: float, right: float, top: float) 
     return figure.add_axes((left / width, bottom / height, (right - left) / width, (top - bottom) / height))
 
 
-def _text(figure: Figure, left: float, top: float, text: str, **style: object) -> None:
+def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
     width, height = figure.get_size_inches()
     figure.text(left / width, top / height, text, va="top", **style)
 
@@ -164,7 +165,7 @@ def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, s
             )  # fmt: skip
 
 
-def _at(chart: Chart, x: float) -> object:
+def _at(chart: Chart, x: float) -> Any:
     return np.datetime64(int(x), "ms") if chart.time else x
 
 
@@ -198,13 +199,16 @@ def _rows(figure: Figure, rows: Rows, top: float) -> None:
     for number, column in enumerate(rows.columns):
         begin = left + number * each
         _text(figure, begin, top - 0.03, column.title, color=SOFT)
-        bars = isinstance(column, Bars)
-        axes = _axes(figure, begin, bottom, begin + each * (0.6 if bars else 0.92), top - LINE_HEIGHT)
+        share = 0.6 if isinstance(column, Bars) else 0.92
+        axes = _axes(figure, begin, bottom, begin + each * share, top - LINE_HEIGHT)
         axes.set_ylim(len(rows.names), 0)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         axes.tick_params(which="both", length=0)
-        (_bars if bars else _ridges)(axes, column)  # type: ignore[operator]
+        if isinstance(column, Bars):
+            _bars(axes, column)
+        else:
+            _ridges(axes, column)
 
 
 def _bars(axes: Axes, bars: Bars) -> None:

@@ -13,6 +13,7 @@ from node.errors import UserError
 from pictures.page import Page
 
 PACKAGES = {".html": "bokeh", ".png": "matplotlib", ".svg": "matplotlib"}
+FORMATS = ", ".join(PACKAGES)
 
 
 class CannotWrite(UserError):
@@ -22,7 +23,7 @@ class CannotWrite(UserError):
 def picture_file(text: str) -> Path:
     """Return the file that `text` names; raise ArgumentTypeError if its suffix is not that of a known format."""
     if Path(text).suffix.lower() not in PACKAGES:
-        raise ArgumentTypeError(f"{text!r} does not end in {', '.join(PACKAGES)}")
+        raise ArgumentTypeError(f"{text!r} does not end in one of {FORMATS}")
     return Path(text)
 
 

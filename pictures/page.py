@@ -94,7 +94,8 @@ def place(values: Floats, log: bool) -> Floats:
         return np.clip(values, 0, 1)
     logs = np.log10(values)
     low, high = np.floor(np.nanmin(logs)), np.ceil(np.nanmax(logs))
-    return (logs - low) / max(high - low, 1)
+    placed: Floats = (logs - low) / max(high - low, 1)
+    return placed
 
 
 def ends(charts: Sequence[Chart]) -> tuple[float, float]:

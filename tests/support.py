@@ -87,7 +87,7 @@ class Folder:
         self.port = free_port()
         self.mark = uuid.uuid4().hex
         self._programs: list[Program] = []
-        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "launch", "node", "streams"):
+        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "launch", "node", "pictures", "streams"):
             (path / name).symlink_to(PROJECT / name)
         for name in ("model.json", "model.json.h5"):
             (path / name).write_bytes((PROJECT / name).read_bytes())
