@@ -70,6 +70,8 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     training_size = settings.integer("training_size", at_least=N_STEPS)
     epochs = settings.integer("training_epochs", at_least=1)
     model_file = settings.writable_file("model_file")
+    stride = settings.integer("window_stride", at_least=1)
+    margin = settings.number("alarm_margin", at_least=1)
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
@@ -80,9 +82,13 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     print(f"{TrainingState.TRAINING}: {len(windows)} windows of {', '.join(streams)}; {gaps} gaps")
     with importing_tensorflow():  # only here, because it takes seconds
         from anomaly import detector, model_files
+        from pictures import training
     trained = detector.train(windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
     model_files.save_model(trained.model, model_file, trained.metadata)
     print("\n".join(trained.remarks))
+    if picture:
+        output.write(training.page(trained, streams, stride, margin), picture)
+        print(f"wrote {picture}")
     print(f"Training Complete {TrainingState.TRAINED}")
 
 

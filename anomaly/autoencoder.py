@@ -7,6 +7,8 @@ Arrays in, arrays out: windows have the shape (n_windows, n_steps, n_streams), t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -78,6 +80,7 @@ def fit(
     epochs: int = 10,
     seed: int = 0,
     verbose: int | str = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[float]:
     """Train `model`, as `build` returned it, on normal windows and return each epoch's loss.
 
@@ -91,9 +94,10 @@ def fit(
     2017) and clipped gradients, because an LSTM's now and then explode (Pascanu et al., "On the difficulty of
     training recurrent neural networks", 2013).
 
-    `seed` decides the order of the windows (it seeds Python, NumPy and TensorFlow). `verbose` is Keras's. The same
-    seeds, windows and machine give the same weights. Raises ValueError if there are no windows, or they do not fit
-    the model or are not finite.
+    `seed` decides the order of the windows (it seeds Python, NumPy and TensorFlow). `verbose` and `callbacks` are
+    Keras's; the model that callbacks see has the same weights and works in normalised units. The same seeds, windows
+    and machine give the same weights. Raises ValueError if there are no windows, or they do not fit the model or are
+    not finite.
     """
     x = _as_windows(model.input_shape, windows)
     if not len(x) or not np.isfinite(x).all():
@@ -115,7 +119,7 @@ def fit(
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * -(-len(x) // batch_size))
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
     keras.utils.set_random_seed(seed)
-    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, verbose=verbose)
+    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, verbose=verbose, callbacks=callbacks)
 
 
 def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> None:

@@ -47,22 +47,46 @@ class BadMetadata(UserError):
     """A model's metadata do not fit the model."""
 
 
+class Sight(NamedTuple):
+    """What relations can see of each stream, arrays of shape (n_streams,).
+
+    The smallest lasting bias that raises an alarm, in the stream's unit and in its standard deviations, and the share
+    of its variance, 0 to 1, that the others explain.
+    """
+
+    bias: NDArray[np.float64]
+    relative: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+
 class Trained(NamedTuple):
-    """A model, the metadata to save with it, and what to tell whoever trained it, in lines."""
+    """A model, the metadata to save with it, and what to tell whoever trained it, in lines.
+
+    `losses`: each epoch's. `errors`: of the training windows, shape (n, n_streams). `sight`: None if there were too
+    few windows.
+    """
 
     model: keras.Model
     metadata: dict[str, Any]
     remarks: list[str]
+    losses: list[float]
+    errors: NDArray[np.float64]
+    sight: Sight | None = None
 
 
 def train(
-    windows: NDArray[np.float32], streams: Sequence[str], epochs: int, verbose: int | str = 0, seed: int = 0
+    windows: NDArray[np.float32],
+    streams: Sequence[str],
+    epochs: int,
+    verbose: int | str = 0,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trained:
     """Train a model on normal windows.
 
     `windows`: finite float32 of shape (n, n_steps, n_streams), in order of time. `streams`: the streams' names.
-    `verbose`: Keras's. `seed` decides the first weights and the order of the windows. Raises BadStream if a stream
-    varies too much for float32.
+    `verbose` and `callbacks`: Keras's. `seed` decides the first weights and the order of the windows. Raises
+    BadStream if a stream varies too much for float32.
     """
     n_windows, n_steps, n_streams = windows.shape
     for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):
@@ -71,15 +95,18 @@ def train(
                 f"stream {stream} varies by {spread:.0e}, too much for float32; publish it in a larger unit"
             )
     model = build(n_steps, n_streams, seed)
-    fit(model, windows, epochs=epochs, seed=seed, verbose=verbose)
+    losses = fit(model, windows, epochs=epochs, seed=seed, verbose=verbose, callbacks=callbacks)
     _, errors = Scorer(model).score(windows)
     normal = learn(windows, errors, code_size(n_steps, n_streams))
     metadata = {"streams": list(streams), "normal": normal.to_metadata()}
     if n_windows < FEWEST:
-        return Trained(model, metadata, [insight.too_few(n_windows)])
+        return Trained(model, metadata, [insight.too_few(n_windows)], losses, errors)
     relations, held_out = Relations.learn(windows)
     metadata["relations"] = relations.to_metadata()
-    return Trained(model, metadata, list(insight.remarks(streams, windows, relations, held_out)))
+    bias = insight.smallest_bias(relations)
+    sight = Sight(bias * relations.features.spread, bias, insight.explained_by_others(held_out))
+    remarks = list(insight.remarks(streams, windows, relations, held_out))
+    return Trained(model, metadata, remarks, losses, errors, sight)
 
 
 class Detector:

@@ -38,6 +38,7 @@ from pictures.page import (
     Rows,
     Table,
     apart,
+    colours,
     ends,
     place,
 )
@@ -70,6 +71,7 @@ th, td { text-align: left; padding: .25rem 1.2rem .25rem 0; border-bottom: 1px s
 th { color: var(--soft); font-weight: 600; }
 .rows td, .rows th { padding-top: .15rem; padding-bottom: .15rem; vertical-align: middle; }
 .rows tbody th { color: inherit; font-weight: normal; max-width: 16em; }
+.rows td { max-width: none; }
 .rows tfoot td { border: 0; }
 svg { vertical-align: middle; margin-right: .6em; }
 svg text { font-size: 11px; text-anchor: middle; fill: var(--soft); }
@@ -279,12 +281,6 @@ def _drawing(height: int, content: str) -> str:
 
 def _key(charts: list[Chart]) -> str:
     """Explain the colours that occur."""
-    limits = [chart.limit[1] for chart in charts if chart.limit]
-    kinds = [
-        (ALARM, "alarm (darker: score, and the stream to blame)", any(chart.alarms for chart in charts)),
-        (GAP, "samples are missing", any(chart.gaps for chart in charts)),
-        *((LIMIT, name, True) for name in dict.fromkeys(limits)),
-    ]
-    shown = "".join(f'<b style="background:{colour}"></b>{escape(text)}' for colour, text, there in kinds if there)
+    shown = "".join(f'<b style="background:{colour}"></b>{escape(text)}' for colour, text in colours(charts))
     use = "Drag across a chart to look closer; double-click to see all."
-    return f'<p class="key">{shown}</p>\n<p class="key">{use}</p>\n' if charts else ""
+    return f'<p class="key">{shown}</p>\n<p class="key">{use}</p>\n' if shown else ""

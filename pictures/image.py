@@ -27,6 +27,7 @@ from pictures.page import (
     Span,
     Table,
     apart,
+    colours,
     ends,
     place,
     shortened,
@@ -67,9 +68,11 @@ def image(page: Page, kind: str) -> bytes:
     charts = [picture for picture in page.pictures if isinstance(picture, Chart)]
     edges = charts[:1] + charts[-1:]  # these show the times
     heights = [
-        _height(picture, picture in charts[:1], any(picture is edge for edge in edges)) for picture in page.pictures
+        _height(picture, bool(charts) and picture is charts[0], any(picture is edge for edge in edges))
+        for picture in page.pictures
     ]
-    head = LINE_HEIGHT * (len(page.remarks) + 1.6 + bool(charts))
+    key = colours(charts)
+    head = LINE_HEIGHT * (len(page.remarks) + 1.6 + bool(key))
     total = head + sum(heights) + 0.1
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # no font holds all that a name may
@@ -79,8 +82,11 @@ def image(page: Page, kind: str) -> bytes:
         for remark in page.remarks:
             top -= LINE_HEIGHT
             _text(figure, 0.15, top - 0.12, shortened(remark, 150))
-        if charts:
-            _key(figure, top - 0.12 - LINE_HEIGHT, charts)
+        left = 0.15
+        for colour, text in key:
+            _text(figure, left, top - 0.12 - LINE_HEIGHT, "■", color=colour)
+            _text(figure, left + 0.15, top - 0.12 - LINE_HEIGHT, text, color=SOFT)
+            left += 0.4 + 0.07 * len(text)
         top = total - head
         for picture, height in zip(page.pictures, heights, strict=True):
             _text(figure, 0.15, top - 0.1, shortened(picture.title, 2 * LONGEST), weight="bold")
@@ -116,22 +122,6 @@ def _axes(figure: Figure, left: float, bottom: float, right: float, top: float) 
 def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
     width, height = figure.get_size_inches()
     figure.text(left / width, top / height, text, va="top", **style)
-
-
-def _key(figure: Figure, top: float, charts: list[Chart]) -> None:
-    """Explain the colours that occur."""
-    left = 0.15
-    limits = dict.fromkeys(chart.limit[1] for chart in charts if chart.limit)
-    kinds = [
-        (ALARM, "alarm (darker: score, and the stream to blame)", any(chart.alarms for chart in charts)),
-        (GAP, "samples are missing", any(chart.gaps for chart in charts)),
-        *((LIMIT, name, True) for name in limits),
-    ]
-    for colour, text, there in kinds:
-        if there:
-            _text(figure, left, top, "■", color=colour)
-            _text(figure, left + 0.15, top, text, color=SOFT)
-            left += 0.4 + 0.07 * len(text)
 
 
 def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, shows_x: bool) -> None:
@@ -217,7 +207,8 @@ def _bars(axes: Axes, bars: Bars) -> None:
     axes.set_xlim(-0.03, 1.03)
     axes.set_xticks([])
     axes.grid(False)
-    axes.hlines(middle, 0, 1, color="#dddddd", linewidth=0.8)
+    axes.spines["bottom"].set_visible(False)
+    axes.hlines(middle, 0, 1, color="#dddddd", linewidth=0.8, zorder=0)
     if bars.log:
         axes.plot(at, middle, "o", color=LINE, markersize=5)
     else:

@@ -88,6 +88,16 @@ class Page(NamedTuple):
     pictures: tuple[Chart | Rows | Table, ...]
 
 
+def colours(charts: Sequence[Chart]) -> list[tuple[str, str]]:
+    """Return the colours that occur, and what they mean."""
+    kinds = [
+        (ALARM, "alarm (darker: score, and the stream to blame)", any(chart.alarms for chart in charts)),
+        (GAP, "samples are missing", any(chart.gaps for chart in charts)),
+        *((LIMIT, name, True) for name in dict.fromkeys(chart.limit[1] for chart in charts if chart.limit)),
+    ]
+    return [(colour, text) for colour, text, there in kinds if there]
+
+
 def place(values: Floats, log: bool) -> Floats:
     """Return where values lie between the ends of an axis, from 0 to 1: of 0 to 1, or of whole powers of ten."""
     if not log:
