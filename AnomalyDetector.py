@@ -72,6 +72,7 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
     model_file = settings.writable_file("model_file")
     stride = settings.integer("window_stride", at_least=1)
     margin = settings.number("alarm_margin", at_least=1)
+    board = settings.package_folder("tensorboard_dir", "tensorboard")
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
@@ -81,9 +82,11 @@ def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], ob
 
     print(f"{TrainingState.TRAINING}: {len(windows)} windows of {', '.join(streams)}; {gaps} gaps")
     with importing_tensorflow():  # only here, because it takes seconds
-        from anomaly import detector, model_files
+        from anomaly import detector, model_files, tensorboard
         from pictures import training
-    trained = detector.train(windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
+    log = tensorboard.Log(board)
+    trained = detector.train(windows, streams, epochs, 1 if sys.stdout.isatty() else 2, callbacks=log.callbacks)
+    log.write_errors(streams, trained.errors)
     model_files.save_model(trained.model, model_file, trained.metadata)
     print("\n".join(trained.remarks))
     if picture:

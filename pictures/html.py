@@ -87,7 +87,8 @@ function colour() {
       model.setv({major_label_text_color: text, axis_label_text_color: text, axis_line_color: line,
                   major_tick_line_color: line, minor_tick_line_color: null});
     else if (model.type === "Grid") model.setv({grid_line_color: line});
-    else if (model.name === "line") model.glyph.setv({line_color: data});
+    else if (model.name === "line") for (const kind of ["line_color", "fill_color"])
+      if (kind in model.glyph.properties) model.glyph.setv({[kind]: data});
   }
 }
 dark.addEventListener("change", colour);
@@ -98,7 +99,7 @@ dark.addEventListener("change", colour);
 def html(page: Page) -> str:
     """Return the text of the page."""
     charts = [picture for picture in page.pictures if isinstance(picture, Chart)]
-    script, places = components(_figures(charts))
+    script, places = components(_figures(charts)) if charts else ("", [])
     library = Resources(mode="inline", components=["bokeh"]).render_js() if charts else ""
     parts = iter(places)
     body = "".join(
@@ -165,8 +166,6 @@ def _figure(chart: Chart, source: ColumnDataSource, column: str, x_range: Range1
     else:
         shown.yaxis.ticker.desired_num_ticks = 4
     shown.js_on_event("doubletap", CustomJS(args={"range": x_range}, code="range.reset()"))
-    _stretches(shown, chart.gaps, GAP)
-    _stretches(shown, chart.alarms, ALARM)
     if first and chart.alarms:
         _numbers(shown, chart.alarms, x_range)
     if chart.limit:
@@ -174,6 +173,8 @@ def _figure(chart: Chart, source: ColumnDataSource, column: str, x_range: Range1
     shown.line("x", column, source=source, line_color=LINE, line_width=1.2, name="line")
     if chart.dots:
         shown.scatter("x", column, source=source, color=LINE, size=6, name="line")
+    _stretches(shown, chart.gaps, GAP)
+    _stretches(shown, chart.alarms, ALARM)
     return shown
 
 

@@ -150,8 +150,8 @@ def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, s
     if numbers:
         for span in apart(chart.alarms, APART * (ends[1] - ends[0])):
             axes.annotate(
-                span.label, (_at(chart, span.begin), 1), xycoords=("data", "axes fraction"), xytext=(2, -2),
-                textcoords="offset points", va="top", color=ALARM, weight="bold", size=8,
+                span.label, (_at(chart, span.begin), 1), xycoords=("data", "axes fraction"), xytext=(0, 1),
+                textcoords="offset points", va="bottom", color=ALARM, weight="bold", size=8,
             )  # fmt: skip
 
 
