@@ -46,10 +46,10 @@ from pictures.page import Span as Stretch
 
 LEFT = 54  # pixels for the numbers beside a chart, so that charts stand below each other
 WIDTH, HEIGHT = 220, 26  # pixels of a picture in a table
-TIMES = DatetimeTickFormatter(
-    milliseconds="%H:%M:%S.%3N", seconds="%H:%M:%S", minsec="%H:%M:%S", minutes="%H:%M", hourmin="%H:%M",
-    hours="%H:%M", days="%m-%d", months="%Y-%m", years="%Y",
-)  # fmt: skip
+TIMES = {
+    "milliseconds": "%H:%M:%S.%3N", "seconds": "%H:%M:%S", "minsec": "%H:%M:%S", "minutes": "%H:%M",
+    "hourmin": "%H:%M", "hours": "%H:%M", "days": "%m-%d", "months": "%Y-%m", "years": "%Y",
+}  # fmt: skip
 STYLE = """
 :root { color-scheme: light dark; --text: #222; --soft: #666; --line: #ddd; --page: #fff; --data: LIGHT; }
 @media (prefers-color-scheme: dark) {
@@ -154,7 +154,7 @@ def _figure(chart: Chart, source: ColumnDataSource, column: str, x_range: Range1
     )
     shown.toolbar.logo = None
     if chart.time:
-        shown.xaxis.formatter = TIMES
+        shown.xaxis.formatter = DatetimeTickFormatter(**TIMES)
     if not (first or last):
         shown.xaxis.major_label_text_font_size = "0px"
         shown.xaxis.major_tick_line_color = None

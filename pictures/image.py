@@ -9,6 +9,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
@@ -42,6 +43,7 @@ ROW = 0.32
 BETWEEN = 0.3  # pictures, for the title of the next
 AXIS = 0.25  # for the numbers below a chart
 POINTS = 1500  # stretches of a line: more than there are pixels
+ALL_POINTS = 60_000  # of all lines: bounds the size of an SVG
 MOST_ROWS = 40  # of a table
 LONGEST = 60  # characters of a name
 DPI = 120
@@ -72,6 +74,7 @@ def image(page: Page, kind: str) -> bytes:
         for picture in page.pictures
     ]
     key = colours(charts)
+    points = min(POINTS, ALL_POINTS // max(len(charts), 1))
     head = LINE_HEIGHT * (len(page.remarks) + 1.6 + bool(key))
     total = head + sum(heights) + 0.1
     with mpl.rc_context(STYLE), warnings.catch_warnings():
@@ -94,7 +97,7 @@ def image(page: Page, kind: str) -> bytes:
                 shows_x = any(picture is edge for edge in edges)
                 below = AXIS if shows_x else 0.04
                 axes = _axes(figure, MARGIN_LEFT, top - height + below, WIDTH - MARGIN_RIGHT, top - BETWEEN)
-                _chart(axes, picture, ends(charts), numbers=picture is charts[0], shows_x=shows_x)
+                _chart(axes, picture, ends(charts), points, numbers=picture is charts[0], shows_x=shows_x)
             elif isinstance(picture, Rows):
                 _rows(figure, picture, top - BETWEEN)
             else:
@@ -124,10 +127,10 @@ def _text(figure: Figure, left: float, top: float, text: str, **style: Any) -> N
     figure.text(left / width, top / height, text, va="top", **style)
 
 
-def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, shows_x: bool) -> None:
-    x, y = _thinned(chart.x, chart.y)
+def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], points: int, numbers: bool, shows_x: bool) -> None:
+    x, y = _thinned(chart.x, chart.y, points)
     if chart.time:
-        x = x.astype("datetime64[ms]")
+        x = x / 86_400_000
         locator = AutoDateLocator(maxticks=9)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
@@ -143,10 +146,9 @@ def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, s
     axes.tick_params(which="both", length=0, labelbottom=shows_x)
     if chart.limit:
         axes.axhline(chart.limit[0], color=LIMIT, linewidth=1.5)
-    for span in chart.gaps:
-        _shade(axes, chart, span, GAP)
-    for span in chart.alarms:
-        _shade(axes, chart, span, ALARM)
+    axes.set_ylim(*axes.get_ylim())  # what is shaded does not count
+    _shade(axes, chart, chart.gaps, GAP)
+    _shade(axes, chart, chart.alarms, ALARM)
     if numbers:
         for span in apart(chart.alarms, APART * (ends[1] - ends[0])):
             axes.annotate(
@@ -155,22 +157,25 @@ def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], numbers: bool, s
             )  # fmt: skip
 
 
-def _at(chart: Chart, x: float) -> Any:
-    return np.datetime64(int(x), "ms") if chart.time else x
+def _at(chart: Chart, x: float) -> float:
+    """Return x in the units of the axis: matplotlib's times are days since 1970."""
+    return x / 86_400_000 if chart.time else x
 
 
-def _shade(axes: Axes, chart: Chart, span: Span, colour: str) -> None:
+def _shade(axes: Axes, chart: Chart, spans: tuple[Span, ...], colour: str) -> None:
+    places = [(_at(chart, span.begin), _at(chart, span.end) - _at(chart, span.begin)) for span in spans]
+    shades = [to_rgba(colour, 0.4 if span.here else 0.15) for span in spans]
     # The line makes a stretch visible that is shorter than a pixel.
-    alpha = 0.4 if span.here else 0.15
-    axes.axvspan(
-        _at(chart, span.begin), _at(chart, span.end), facecolor=colour, edgecolor=colour, alpha=alpha, lw=0.6
-    )
+    axes.broken_barh(
+        places, (0, 1), transform=axes.get_xaxis_transform(), facecolors=shades, edgecolors=shades, linewidth=0.6,
+        zorder=3,
+    )  # fmt: skip
 
 
-def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(x) <= 2 * POINTS:
+def _thinned(x: np.ndarray, y: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    if len(x) <= 2 * points:
         return x, y
-    thinned = Thinned(1, 2 * POINTS)
+    thinned = Thinned(1, 2 * points)
     thinned.add(x, y[:, None])
     times, values = thinned.lines()
     breaks = x[np.isnan(y)]
