@@ -29,6 +29,9 @@ class Terminal:
     def __init__(self) -> None:
         self._console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=True)
         self._redraws = erases()
+        with self._console.capture() as captured:
+            self._console.print(Text("|", ALARM), end="")
+        self._alarm_codes = captured.get().split("|")  # that begin and end the colour of an alarm
         self._status = ""
         self._last = time.monotonic()
         self._live = Live(console=self._console, get_renderable=self._status_line, transient=True)
@@ -53,8 +56,13 @@ class Terminal:
         if not self._redraws:
             print("\n".join(text for text, _ in lines))
             return
-        text = Text("\n", end="").join(Text(text, ALARM if alarm else "") for text, alarm in lines)
-        self._console.print(text)
+        # Not with rich, which takes as long as scoring a window. The status is redrawn in its own colour soon.
+        before, after = self._alarm_codes
+        shown = "\n".join(f"{before}{text}{after}" if alarm else text for text, alarm in lines)
+        status_line = self._status_line()
+        status_line.truncate(self._console.width, overflow="ellipsis")
+        self._console.file.write(f"{ERASE}{shown}\n{status_line.plain}")
+        self._console.file.flush()
 
     def close(self, lines: Iterable[str]) -> None:
         """Take the status away and show the last lines, if there still is a reader."""

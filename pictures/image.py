@@ -142,7 +142,7 @@ def _chart(axes: Axes, chart: Chart, ends: tuple[float, float], points: int, num
         axes.yaxis.set_major_formatter(PLAIN)
         axes.yaxis.set_minor_formatter(NullFormatter())
     else:
-        axes.yaxis.set_major_locator(MaxNLocator(3))
+        axes.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.tick_params(which="both", length=0, labelbottom=shows_x)
     if chart.limit:
         axes.axhline(chart.limit[0], color=LIMIT, linewidth=1.5)
@@ -176,7 +176,7 @@ def _thinned(x: np.ndarray, y: np.ndarray, points: int) -> tuple[np.ndarray, np.
     if len(x) <= 2 * points:
         return x, y
     thinned = Thinned(1, 2 * points)
-    thinned.add(x, y[:, None])
+    thinned.add(x.astype(np.int64).tolist(), y[:, None].tolist())
     times, values = thinned.lines()
     breaks = x[np.isnan(y)]
     at = np.searchsorted(times, breaks, side="right")

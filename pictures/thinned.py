@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
+
+WAITING = 1024  # rows that are thinned at once, which costs less for each
 
 
 class Thinned:
@@ -14,15 +18,25 @@ class Thinned:
         self.per = 1
         self._most = most
         self._rows = 0
+        self._waiting_times: list[int] = []
+        self._waiting: list[Sequence[float]] = []
         self._times = np.zeros(most, np.int64)
         self._low = np.full((most, n_columns), np.nan, np.float32)
         self._high = self._low.copy()
 
-    def add(self, times: ArrayLike, rows: ArrayLike) -> None:
-        """Add rows, shape (n, n_columns), with their times, int64 of shape (n,). NaN counts as nothing."""
-        times = np.asarray(times, np.int64)
+    def add(self, times: Sequence[int], rows: Sequence[Sequence[float]]) -> None:
+        """Add rows, each of `n_columns` numbers, with their times. NaN counts as nothing."""
+        self._waiting_times += times
+        self._waiting += rows
+        if len(self._waiting) >= WAITING:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Put the rows that wait into buckets."""
+        times = np.array(self._waiting_times, np.int64)
         with np.errstate(over="ignore"):
-            rows = np.asarray(rows, np.float32)
+            rows = np.array(self._waiting, np.float32)
+        self._waiting_times, self._waiting = [], []
         while len(rows):
             if self._rows == self._most * self.per:
                 self._halve()
@@ -42,6 +56,7 @@ class Thinned:
 
         They go from each bucket's lowest value to its highest, at the time of its first row.
         """
+        self._thin()
         count = -(-self._rows // self.per)
         if self.per == 1:
             return self._times[:count], self._low[:count]

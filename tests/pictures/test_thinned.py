@@ -13,7 +13,9 @@ def test_each_bucket_holds_the_lowest_and_the_highest_however_rows_come(lots: li
     times = 1000 + 10 * np.arange(n)
     thinned = Thinned(2, most=8)
     for end, count in zip(np.cumsum(lots), lots, strict=True):
-        thinned.add(times[end - count : end], rows[end - count : end])
+        thinned.add(times[end - count : end].tolist(), rows[end - count : end].tolist())
+        if seed % 2:
+            thinned.lines()  # at any time
     found_times, values = thinned.lines()
     per = thinned.per
     assert per == 1 or (n > 4 * per and n <= 8 * per)
@@ -29,7 +31,7 @@ def test_a_peak_of_one_sample_stays_in_a_day():
     values = np.zeros((864_000, 1))
     values[345_678] = 5
     for lot in np.split(values, 864):
-        thinned.add(np.zeros(1000), lot)
+        thinned.add([0] * 1000, lot.tolist())
     times, kept = thinned.lines()
     assert kept.max() == 5 and len(times) <= 2000
 
