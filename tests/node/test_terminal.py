@@ -14,7 +14,9 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 PROGRAM = """
 import time
+from node import terminal
 from node.terminal import Terminal
+terminal.IDLE = 0.1
 with Terminal() as terminal:
     terminal.wait_for("waiting")
     time.sleep(0.3)
@@ -50,7 +52,7 @@ def test_only_alarms_are_coloured_and_the_status_stays_in_place():
     written = on_terminal()
     assert "\x1b[38;2;213;94;0mwrong" in written and "plain [bold]" in written
     assert written.count("\x1b[38;") == 1
-    assert "waiting" in written and "\x1b[2K" in written
+    assert "waiting  nothing new for 0 s" in written and "\x1b[2K" in written
     status = next(part for part in written.split("\x1b[1m") if part.startswith("now "))
     assert len(status.split("\x1b")[0]) == NARROW and status.split("\x1b")[0].endswith("…")
     assert written.index("printed elsewhere") < written.index("the end")
