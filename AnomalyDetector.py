@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from enum import Enum, auto
 from queue import SimpleQueue
@@ -66,6 +67,7 @@ def main(mode: str) -> None:
     def tell(message: AnomalyScorePB) -> None:
         publish(node, scores, message)
 
+    tell(progress.starting(time.time_ns() // 1000))
     if mode == "train":
         train(settings, reader, tell, lambda: node.unsubscribe(channel, receiver))
     else:
@@ -81,7 +83,9 @@ def train(settings: Settings, reader: StreamReader, tell: Tell, unsubscribe: Cal
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
     now = Pulse(PROGRESS)
-    samples = reader.collect(streams, training_size, lambda some: now() and tell(progress.message(some, training_size)))
+    samples = reader.collect(
+        streams, training_size, lambda some: now() and tell(progress.message(some, training_size))
+    )
     unsubscribe()
     tell(progress.message(samples, training_size, epochs))
     windows, gaps = sliding(samples, N_STEPS)

@@ -185,9 +185,7 @@ class Scorer:
         mse, per_stream = zip(*(self._score(chunk)[:2] for chunk in self._chunks(windows)), strict=True)
         return np.concatenate(mse), np.concatenate(per_stream)
 
-    def rebuilt(
-        self, windows: ArrayLike
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+    def rebuilt(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
         """Return what `score` returns, and the reconstructions, in the streams' own units, of the windows' shape."""
         mse, per_stream, rebuilt = zip(*map(self._score, self._chunks(windows)), strict=True)
         return np.concatenate(mse), np.concatenate(per_stream), np.concatenate(rebuilt)

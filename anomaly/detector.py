@@ -68,8 +68,8 @@ def train(
     """Train a model on normal windows.
 
     `windows`: finite float32 of shape (n, n_steps, n_streams), in order of time. `streams`: the streams' names.
-    `verbose` and `callbacks`: Keras's. `seed` decides the first weights and the order of the windows. Raises BadStream if a stream
-    varies too much for float32.
+    `verbose` and `callbacks`: Keras's. `seed` decides the first weights and the order of the windows. Raises
+    BadStream if a stream varies too much for float32.
     """
     n_windows, n_steps, n_streams = windows.shape
     for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):

@@ -8,6 +8,11 @@ from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from streams.samples import Sample
 
 
+def starting(now: int) -> AnomalyScorePB:
+    """Return the message that a detector has started; `now` in microseconds since the epoch."""
+    return AnomalyScorePB(timestamp=now, sample=0, mse=0, state=AnomalyScorePB.UNKNOWN)
+
+
 def message(
     samples: Sequence[Sample], wanted: int, epochs: int | None = None, epoch: int | None = None, loss: float = 0.0
 ) -> AnomalyScorePB:

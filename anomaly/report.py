@@ -61,9 +61,7 @@ def diagnosed(diagnosis: Diagnosis | None, streams: Sequence[str]) -> str:
     return f"{kind.value}, {stream}" if kind else stream
 
 
-def message(
-    finding: Finding, streams: Sequence[str], shares: NDArray[np.float32] | None = None
-) -> AnomalyScorePB:
+def message(finding: Finding, streams: Sequence[str], shares: NDArray[np.float32] | None = None) -> AnomalyScorePB:
     """Return a window's message; with `shares`, as in Relations, it also says which streams belong together."""
     pb = AnomalyScorePB(
         timestamp=finding.window.timestamp,

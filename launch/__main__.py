@@ -25,14 +25,16 @@ def main(mode: str, arguments: list[str]) -> int:
     """Run the cluster that the command line asks for; return the exit code."""
     parser = argparse.ArgumentParser(prog=f"{mode}.sh", allow_abbrev=False)
     parser.add_argument("--windows", action="store_true", help="give each node a window of its own")
+    parser.add_argument("--no-dashboard", action="store_true", help="without the live view in the browser")
     options = publisher_options.parse(parser, arguments, anomaly=mode == "detect")
-    publisher = [argument for argument in arguments if argument != "--windows"]
+    publisher = [argument for argument in arguments if argument not in ("--windows", "--no-dashboard")]
     if options.csv is not None:
         publisher += ["--csv", os.path.join(os.environ.get("CALLED_FROM", ""), options.csv)]  # the last one counts
     elif mode == "detect" and options.anomaly_start is None:
         publisher += [str(ANOMALY_START)]
     windows = find_windows() if options.windows else None
-    return asyncio.run(supervise(nodes_of(mode, publisher, finite=options.csv is not None), windows))
+    nodes = nodes_of(mode, publisher, finite=options.csv is not None, dashboard=not options.no_dashboard)
+    return asyncio.run(supervise(nodes, windows))
 
 
 mode = sys.argv[1]

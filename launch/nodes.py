@@ -19,24 +19,30 @@ PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 
 @dataclass(frozen=True)
 class Node:
-    """A program of the cluster. `owns_terminal`: its output is not marked. `finite`: it may end before the others."""
+    """A program of the cluster. `owns_terminal`: its output is not marked. `finite`: it may end before the others.
+
+    `optional`: the others go on without it, however it ends; it has no window of its own.
+    """
 
     name: str
     command: list[str]
     owns_terminal: bool = False
     finite: bool = False
+    optional: bool = False
 
 
-def nodes_of(mode: str, publisher: list[str], *, finite: bool) -> list[Node]:
+def nodes_of(mode: str, publisher: list[str], *, finite: bool, dashboard: bool) -> list[Node]:
     """Return the nodes to start; `publisher` are the publisher's arguments, and `finite` if its data come to an end.
 
-    Raises UserError if Gravity.ini cannot be used.
+    `dashboard`: whether to start the live view. Raises UserError if Gravity.ini cannot be used.
     """
     python = sys.executable
     nodes = [
         Node("DataPublisher", [python, "DataPublisher.py", *publisher], finite=finite),
         Node("AnomalyDetector", [python, "AnomalyDetector.py", mode], owns_terminal=True),
     ]
+    if dashboard:
+        nodes.append(Node("Dashboard", [python, "Dashboard.py"], optional=True))
     if needs_directory():
         nodes.insert(0, Node("ServiceDirectory", [python, "-E", "-m", "gravity.directory"]))
     return nodes

@@ -58,7 +58,7 @@ def test_shares_say_which_streams_belong_together():
     found = shares(features(features.normal(cut(samples))), prediction)
     explained = 1 - np.square(prediction.held_out[:, OTHERS]).mean(axis=0)
     np.testing.assert_allclose(found.sum(axis=1), np.maximum(explained, 0), atol=1e-5)
-    assert found[0, 1] > 0.9 and found[1, 0] > 0.9 and (np.diag(found) == 0).all()
+    assert found[0, 1] > 0.8 and found[1, 0] > 0.8 and (np.diag(found) == 0).all()
     assert found[2].max() < 0.05 and found[:, 2].max() < 0.05, "the third has nothing to do with them"
 
 
