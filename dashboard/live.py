@@ -22,6 +22,7 @@ from streams.points import CONTROL, LONGEST_NAME, TIME_END, Point
 
 MOST_STREAMS = 256  # of more, the first are shown
 MOST_PENDING = 2000  # points that wait until they are sorted in
+OFTEN = 0.5  # seconds after which they are sorted in at the latest
 MOST_GAPS = 200
 FORGET_AFTER = 60.0  # seconds of silence after which a stream makes way for others
 RATE_TIME = 5.0  # seconds over which rates are measured
@@ -79,6 +80,7 @@ class Live:
         self._clock = clock
         self._lock = threading.RLock()
         self._pending: list[tuple[Point, float]] = []
+        self._sorted = clock()  # when nothing was pending last
         self._summary: tuple[float, dict[str, Any]] | None = None
         self._publisher, self._detector, self._directory = Presence(), Presence(), Presence()
         self._ended: set[str] = set()
@@ -115,7 +117,7 @@ class Live:
             if len(self._pending) > before:
                 self._publisher.hear(now)
                 self._ended.clear()
-            if len(self._pending) > MOST_PENDING:
+            if len(self._pending) > MOST_PENDING or now - self._sorted > OFTEN:
                 self._sort_in(now)
 
     def ended(self, streams: Iterable[str]) -> None:
@@ -173,7 +175,7 @@ class Live:
         period = float(np.median(self._periods)) if self._periods else 0.0
         self._last_finding, self._last = (pb.sample, end), pb
         if pb.HasField("score") and math.isfinite(pb.score):
-            self._score.extend(np.array([end]), np.array([max(pb.score, LEAST_SCORE)]))
+            self._score.extend(np.array([end]), np.array([max(float(pb.score), LEAST_SCORE)]))
             self._threshold = pb.threshold
         for stream in pb.streams:
             if known := self._streams.get(stream.name):
@@ -198,7 +200,7 @@ class Live:
 
     def _sort_in(self, now: float) -> None:
         """Sort the points that wait into their streams."""
-        pending, self._pending = self._pending, []
+        pending, self._pending, self._sorted = self._pending, [], now
         by_stream: dict[str, list[tuple[Point, float]]] = {}
         for item in pending:
             by_stream.setdefault(item[0].name, []).append(item)
@@ -305,7 +307,7 @@ class Live:
             "gaps": self._n_gaps,
             "lost": sum(stream.lost for stream in self._streams.values()),
             "refused": self._refused,
-            "training": self._training and self._training._asdict(),
+            "training": self._training and self._training._asdict() | {"loss": _number(self._training.loss)},
             "alarms": [vars(alarm) | {"said": alarm.said} for alarm in reversed(self._alarms.all)][:50],
             "total_alarms": self._alarms.total,
             "streams": [
@@ -327,7 +329,7 @@ class Live:
         if detector is State.GONE and publisher is not State.HERE:
             detector = State.UNKNOWN
         nodes = (
-            ("publisher", self._publisher, publisher, f"{rate:.4g} samples/s"),
+            ("publisher", self._publisher, publisher, f"{rate:.3g} samples/s"),
             ("detector", self._detector, detector, self._work()),
             ("Service Directory", self._directory, directory, "answers"),
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, DataRange1d, Range1d, Span
+from bokeh.models import ColumnDataSource, DataRange1d, NumeralTickFormatter, Range1d, Span
 from bokeh.plotting import figure
 
 from dashboard.history import Array
@@ -15,7 +15,7 @@ from dashboard.live import LEAST_SCORE, Live
 FEW = 12  # streams that get large plots
 # How much an alarm is shaded: in all plots, and in that of the stream to blame.
 FAINT, STRONG = 0.15, 0.25
-LABEL = 36  # characters of what is said of an alarm
+LABEL = 28  # characters of what is said of an alarm
 HIGHEST = 60.0  # score on the axis, unless there are higher ones
 LABEL_AT = 35.0  # on that axis
 # Okabe and Ito's colours, and greys. What has a tag gets another colour in the dark: see page.js.
@@ -26,13 +26,13 @@ class Plots:
     """The score, a plot for each place of the page, and the loss of a training."""
 
     def __init__(self, document: Document, live: Live, seconds: float, places: int, training: bool) -> None:
-        """`seconds`: how far back to show. `places`: how many streams have a plot. `training`: whether the loss has."""
+        """`seconds`: how far back to show. `places`: how many streams have a plot. `training`: has the loss?"""
         self._live, self._seconds = live, seconds
         self._most = 800 if places <= FEW else 240  # points of a curve
         self._x = Range1d(0, 1)
         self._alarms = _source("x0", "x1")
         self._gaps = _source("x0", "x1")
-        self._labels = _source("x", "text")
+        self._labels = _source("x", "text", "align")
         self._score, self._loss = _source("x", "y"), _source("x", "y")
         self._places = [(_source("x", "y"), _source("x", "y"), _source("x0", "x1")) for _ in range(places)]
         self._threshold = Span(
@@ -54,11 +54,10 @@ class Plots:
         ]
         _set(self._gaps, x0=[begin + local for begin, _ in shown.gaps], x1=[end + local for _, end in shown.gaps])
         _set(self._alarms, x0=[begin for begin, _, _ in alarms], x1=[end for _, end, _ in alarms])
-        _set(
-            self._labels,
-            x=[begin for begin, _, _ in alarms][-1:],
-            text=[_short(alarm.said) for _, _, alarm in alarms][-1:],
-        )
+        for begin, _, alarm in alarms[-1:]:
+            late = begin - local > (shown.begin + shown.end) / 2  # then there is no room to the right
+            x, align = (shown.end + local, "right") if late else (begin, "left")
+            _set(self._labels, x=[x], text=[_short(alarm.said)], align=[align])
         for (values, rebuilt, blamed), (name, *curves) in zip(self._places, shown.streams, strict=False):
             for source, (x, y) in zip((values, rebuilt), curves, strict=True):
                 _set(source, x=x + local, y=y)
@@ -83,8 +82,9 @@ class Plots:
         for curve, tag in zip(curves, ("stream", "rebuilt"), strict=True):
             curve.glyph.tags = [tag]
         plot.y_range = DataRange1d(renderers=curves, range_padding=0.15, default_span=1e-3)
-        plot.yaxis[0].ticker.desired_num_ticks = 3 if small else 4
+        plot.yaxis[0].ticker.desired_num_ticks = 4
         plot.xaxis[0].ticker.desired_num_ticks = 3 if small else 6
+        plot.xaxis[0].formatter.context = None  # the date stands below the score
         return plot
 
     def _score_plot(self) -> figure:
@@ -93,11 +93,12 @@ class Plots:
         dots = plot.scatter("x", "y", source=self._score, size=4, fill_color=INK, line_color=None)
         words = plot.text(
             "x", LABEL_AT, text="text", source=self._labels, text_color=INK, text_font_size="12px",
-            text_font_style="bold", text_baseline="middle", x_offset=4,
+            text_font_style="bold", text_baseline="middle", text_align="align",
         )  # fmt: skip
         for part in (curve, dots, words):
             part.glyph.tags = ["ink"]
         plot.add_layout(self._threshold)
+        plot.yaxis[0].formatter = NumeralTickFormatter(format="0.[000]")
         return plot
 
     def _loss_plot(self) -> figure:

@@ -9,6 +9,7 @@ import numpy as np
 LEAST = 3.0  # seconds of silence after which a node is missed, if it usually sends more often
 USUAL = 4.0  # usual intervals between messages after which it is missed
 WEIGHT = 0.2  # of the latest interval in the usual one
+MOST = 2.0  # usual intervals that the latest counts at most
 WORKS = 90.0  # seconds that a node may be silent while it is known to work: it imports TensorFlow, or trains
 
 
@@ -34,8 +35,10 @@ class Presence:
     def hear(self, now: float) -> None:
         """Note a message, or several at once."""
         if self.heard is not None:
-            interval = min(now - self.heard, 10 * max(self._interval, 1.0))  # an absence does not count in full
-            self._interval += WEIGHT * (interval - self._interval) if self._interval else interval
+            interval = now - self.heard
+            if self._interval:  # an absence does not count in full
+                interval = min(interval, MOST * self._interval)
+            self._interval += (WEIGHT if self._interval else 1) * (interval - self._interval)
         self.heard, self.ended = now, False
 
     def silent(self, now: float) -> float:

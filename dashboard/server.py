@@ -45,8 +45,9 @@ class Text(RequestHandler):
 
 def serve(live: Live, address: str, port: int) -> Server:
     """Return a server that listens; `port` 0: the system chooses one. Raises UserError if it cannot listen there."""
-    for name in ("bokeh", "tornado"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in (("bokeh", logging.WARNING), ("bokeh.server.views.ws", logging.ERROR)):
+        logging.getLogger(name).setLevel(level)  # that a viewer has left is nothing to warn of
+    logging.getLogger("tornado").setLevel(logging.WARNING)
     port = port or free_port(address)
 
     def look() -> dict[str, Any]:

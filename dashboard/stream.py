@@ -11,6 +11,7 @@ from dashboard.history import Array, Series
 
 GAP = 1.5  # usual distances between points from which on something is missing, as in streams.samples
 REMEMBERED = 21  # distances whose median is the usual one
+FEWEST = 5  # distances that show what is usual
 PAUSE = 3.0  # seconds without arrivals after which the publisher was silent, and nothing was lost on the way
 
 
@@ -40,8 +41,7 @@ class Stream:
         distances = np.diff(times, prepend=before)
         waited = np.diff(arrived, prepend=[] if newest is None else [self.arrived])
         self.arrived = float(arrived[-1])
-        usual = self.period
-        if usual:
+        if usual := self.period or _median(distances[distances > 0]):
             for index in np.flatnonzero(distances > GAP * usual):
                 end = float(times[index + len(times) - len(distances)])
                 self.gaps.append((end - float(distances[index]), end))
@@ -52,4 +52,8 @@ class Stream:
     @property
     def period(self) -> float:
         """The usual distance between points in milliseconds, 0 if unknown."""
-        return float(np.median(self._distances)) if len(self._distances) >= 5 else 0.0
+        return _median(self._distances)
+
+
+def _median(distances: Array | deque[float]) -> float:
+    return float(np.median(distances)) if len(distances) >= FEWEST else 0.0

@@ -122,7 +122,7 @@ function showTraining(training) {
   bar.value = collecting ? training.collected : training.epoch;
   setText(find("progress"), collecting
     ? `${training.collected} of ${training.samples} samples collected`
-    : `epoch ${training.epoch} of ${training.epochs}` + (training.epoch ? `, loss ${training.loss.toPrecision(3)}` : ""));
+    : `epoch ${training.epoch} of ${training.epochs}` + (training.epoch ? `, loss ${number(training.loss)}` : ""));
 }
 
 function showRelations(found) {
