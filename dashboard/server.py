@@ -25,7 +25,7 @@ from dashboard.plots import FEW, Plots
 PAGE = Path(__file__).parent / "page"
 SPANS = {"1 minute": 60, "10 minutes": 600, "1 hour": 3600, "1 day": 86400}  # that can be looked at, in seconds
 MOST_PLACES = 64  # plots of streams; all are in the table
-OFTEN, SELDOM = 400, 1000  # milliseconds from one update of few, and of many plots to the next
+OFTEN, SELDOM = 400, 1500  # milliseconds from one update of few, and of many plots to the next
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
