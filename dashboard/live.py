@@ -321,7 +321,8 @@ class Live:
                 for stream in self.ordered()
             ],
             "relations": self._shares_number,
-            "offset": local_offset(last.timestamp / 1000 if last else 1000 * time.time()),
+            "now": (latest := last.timestamp / 1000 if last else 1000 * time.time()),
+            "offset": local_offset(latest),
         }
 
     def _nodes(self, now: float, rate: float) -> list[dict[str, str]]:

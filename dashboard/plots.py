@@ -55,9 +55,9 @@ class Plots:
         _set(self._gaps, x0=[begin + local for begin, _ in shown.gaps], x1=[end + local for _, end in shown.gaps])
         _set(self._alarms, x0=[begin for begin, _, _ in alarms], x1=[end for _, end, _ in alarms])
         for begin, _, alarm in alarms[-1:]:
-            late = begin - local > (shown.begin + shown.end) / 2  # then there is no room to the right
-            x, align = (shown.end + local, "right") if late else (begin, "left")
-            _set(self._labels, x=[x], text=[_short(alarm.said)], align=[align])
+            late = begin - local > (shown.begin + shown.end) / 2  # then there is more room to the left
+            text = f"{_short(alarm.said)} " if late else f" {_short(alarm.said)}"
+            _set(self._labels, x=[begin], text=[text], align=["right" if late else "left"])
         for (values, rebuilt, blamed), (name, *curves) in zip(self._places, shown.streams, strict=False):
             for source, (x, y) in zip((values, rebuilt), curves, strict=True):
                 _set(source, x=x + local, y=y)

@@ -21,7 +21,7 @@ from PIL import Image  # noqa: E402
 from tests.browser import open_browser, prefer  # noqa: E402
 from tests.support import Folder, eventually  # noqa: E402
 
-WIDTH, HEIGHT = 1100, 800
+WIDTH, HEIGHT = 1100, 780
 COLOURS = 128  # of a picture: enough for lines and text, and a third of the bytes
 BEFORE, AFTER = 400, 3.0  # samples before the anomaly, and seconds of it
 
@@ -35,6 +35,7 @@ def main() -> None:
             cluster = folder.cluster("detect", str(BEFORE), dashboard=True)
             url = cluster.prints(r"the live view is at (http://\S+)")[1]
             browser = open_browser(Path(place, "profile"), WIDTH, HEIGHT)
+            browser.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
             browser.get(url)
             eventually(lambda: browser.title.startswith("⚠"), 90)
             time.sleep(AFTER)

@@ -14,11 +14,9 @@ const element = (tag, text, attributes = {}) => {
 };
 const setText = (target, text) => { if (target.textContent !== text) target.textContent = text; };
 const number = (value) => value === null ? "–" : String(Number(value.toPrecision(4)));
-const two = (value) => String(value).padStart(2, "0");
-const time = (ms) => {
-  const date = new Date(ms);
-  return `${date.getUTCFullYear()}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())} ` +
-    `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+const time = (ms, now) => { // with the date, if that is another one than now
+  const [date, clock] = new Date(ms).toISOString().slice(0, 19).split("T");
+  return new Date(now).toISOString().startsWith(date) ? clock : `${date} ${clock}`;
 };
 
 // ---- text ------------------------------------------------------------------------------------------------
@@ -43,9 +41,10 @@ function show(status) {
   showFigures(figures);
   setText(find("score"), status.score === null ? "" : `${number(status.score)}, an alarm from ${number(status.threshold)} on`);
   setText(find("total"), status.total_alarms ? String(status.total_alarms) : "none so far");
+  const clock = (ms) => time(ms + status.offset, status.now + status.offset);
   showTable(find("alarms"), status.alarms.map((alarm) => ({
     class: alarm.end === null ? "present" : "",
-    cells: [time(alarm.begin + status.offset), alarm.end === null ? "now" : time(alarm.end + status.offset), alarm.kind || "–", alarm.blamed || "no single one",
+    cells: [clock(alarm.begin), alarm.end === null ? "now" : clock(alarm.end), alarm.kind || "–", alarm.blamed || "no single one",
       number(alarm.highest)],
   })));
   showTable(find("values"), status.streams.map((stream) => ({

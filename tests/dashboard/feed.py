@@ -49,7 +49,9 @@ class Feed:
 
     def _finding(self, at: int, blamed: str, kind: int) -> AnomalyScorePB:
         score = 12.0 if blamed else 0.3 + 0.1 * np.sin(self.number)
-        pb = AnomalyScorePB(timestamp=at, sample=self.number, mse=0.01, state=int(bool(blamed)), score=score, threshold=1)
+        pb = AnomalyScorePB(
+            timestamp=at, sample=self.number, mse=0.01, state=int(bool(blamed)), score=score, threshold=1
+        )
         rebuilt = np.array([self.values(n) for n in range(self.number - N_STEPS + 1, self.number + 1)]).T
         group = np.arange(len(self.names)) // 3
         shares = (np.equal.outer(group, group) * 0.45) * (1 - np.eye(len(group)))

@@ -21,7 +21,9 @@ class Run:
         self.live = Live(history, clock=lambda: self.now)
         self.number = 0
 
-    def samples(self, count: int, names: tuple[str, ...] = ("cos", "sin"), period: float = 0.1, jump: int = 0) -> None:
+    def samples(
+        self, count: int, names: tuple[str, ...] = ("cos", "sin"), period: float = 0.1, jump: int = 0
+    ) -> None:
         """Let samples arrive, at the speed at which they were taken; `jump`: samples that are missing before."""
         self.number += jump
         for _ in range(count):

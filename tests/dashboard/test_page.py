@@ -27,7 +27,13 @@ return [...glyph.data_source.data.x].map((x, i) => [x, glyph.data_source.data.y[
 """
 SPAN = "const range = Bokeh.documents[0].get_model_by_name('score').x_range; return [range.start, range.end];"
 
-HOSTILE = ["<img src=x onerror=document.title='pwned'>", "$$\\frac{1}{2}$$", "&lt;b&gt; \"'`{{7*7}}", "名前 🚀", "x" * 200]
+HOSTILE = [
+    "<img src=x onerror=document.title='pwned'>",
+    "$$\\frac{1}{2}$$",
+    "&lt;b&gt; \"'`{{7*7}}",
+    "名前 🚀",
+    "x" * 200,
+]
 
 
 @pytest.fixture
@@ -160,7 +166,9 @@ def test_hostile_names_stay_text(folder: Folder, dashboard, open_browser, feed):
     source = feed([*HOSTILE, "y" * 10_000, "\x1b[31mred"])
     browser = open_browser()
     browser.get(url)
-    keep_feeding(source, lambda: text(browser, "state").startswith("anomaly") and text(browser, "relations"), HOSTILE[0])
+    keep_feeding(
+        source, lambda: text(browser, "state").startswith("anomaly") and text(browser, "relations"), HOSTILE[0]
+    )
     names = browser.execute_script("return [...document.querySelectorAll('.place .name')].map((n) => n.textContent)")
     assert names == [HOSTILE[0], *sorted(HOSTILE[1:])], "the one to blame comes first"
     assert text(browser, "state") == f"anomaly: relation, stream {HOSTILE[0]}"
@@ -181,7 +189,9 @@ def test_axe_finds_nothing_serious(folder: Folder, dashboard, open_browser, feed
     source = feed([f"stream {number}" for number in range(streams)])
     browser = open_browser(width)
     browser.get(url)
-    keep_feeding(source, lambda: text(browser, "state").startswith("anomaly") and text(browser, "relations"), "stream 1")
+    keep_feeding(
+        source, lambda: text(browser, "state").startswith("anomaly") and text(browser, "relations"), "stream 1"
+    )
     browser.execute_script(files("axe_core_python").joinpath("axe.min.js").read_text())
     for scheme in ("light", "dark"):
         prefer(browser, scheme)
