@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
 
@@ -79,8 +79,9 @@ class Series:
         points = self._levels[0].points
         return float(points[0, -1]) if points.shape[1] else None
 
-    def extend(self, times: Array, values: Array) -> None:
-        """Add finite points; those that are not later than all before them are ignored."""
+    def extend(self, times: ArrayLike, values: ArrayLike) -> None:
+        """Add finite points, shape (n,); those that are not later than all before them are ignored."""
+        times, values = np.asarray(times, np.float64), np.asarray(values, np.float64)
         newest = self.newest
         before = np.concatenate([[-np.inf if newest is None else newest], times[:-1]])
         later = times > np.maximum.accumulate(before)

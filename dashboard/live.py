@@ -163,7 +163,7 @@ class Live:
         if training.epoch == 1:
             self._loss = Series(math.inf)
         if training.epoch and math.isfinite(training.loss):
-            self._loss.extend(np.array([float(training.epoch)]), np.array([training.loss]))
+            self._loss.extend([training.epoch], [training.loss])
 
     def _found(self, pb: AnomalyScorePB) -> None:
         end = pb.timestamp / 1000
@@ -175,7 +175,7 @@ class Live:
         period = float(np.median(self._periods)) if self._periods else 0.0
         self._last_finding, self._last = (pb.sample, end), pb
         if pb.HasField("score") and math.isfinite(pb.score):
-            self._score.extend(np.array([end]), np.array([max(float(pb.score), LEAST_SCORE)]))
+            self._score.extend([end], [max(pb.score, LEAST_SCORE)])
             self._threshold = pb.threshold
         for stream in pb.streams:
             if known := self._streams.get(stream.name):

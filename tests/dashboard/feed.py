@@ -37,7 +37,7 @@ class Feed:
         return np.sin(number * (0.05 + 0.013 * group) + 0.4 * np.arange(len(self.names))) * (1 + group)
 
     def samples(self, count: int, blamed: str = "", kind: int = AnomalyScorePB.RELATION) -> None:
-        """Publish so many samples and their findings; with `blamed`, findings of an anomaly, and that stream jumps."""
+        """Publish so many samples and their findings; with `blamed`, those of an anomaly, and it jumps."""
         for _ in range(count):
             self.number += 1
             at = self._start + self.number * self._period
@@ -49,16 +49,14 @@ class Feed:
 
     def _finding(self, at: int, blamed: str, kind: int) -> AnomalyScorePB:
         score = 12.0 if blamed else 0.3 + 0.1 * np.sin(self.number)
-        pb = AnomalyScorePB(
-            timestamp=at, sample=self.number, mse=0.01, state=int(bool(blamed)), score=score, threshold=1
-        )
+        pb = AnomalyScorePB(timestamp=at, sample=self.number, mse=0.01, state=0, score=score, threshold=1)
         rebuilt = np.array([self.values(n) for n in range(self.number - N_STEPS + 1, self.number + 1)]).T
         group = np.arange(len(self.names)) // 3
         shares = (np.equal.outer(group, group) * 0.45) * (1 - np.eye(len(group)))
         for name, own, predicted_by in zip(self.names, rebuilt, shares, strict=True):
             pb.streams.add(name=name, error=0.01, rebuilt=own, predicted_by=predicted_by)
         if blamed:
-            pb.blamed, pb.kind = blamed, kind
+            pb.state, pb.blamed, pb.kind = AnomalyScorePB.ANOMALY, blamed, kind
         return pb
 
     def message(self, pb: AnomalyScorePB) -> None:

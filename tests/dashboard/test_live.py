@@ -21,15 +21,13 @@ class Run:
         self.live = Live(history, clock=lambda: self.now)
         self.number = 0
 
-    def samples(
-        self, count: int, names: tuple[str, ...] = ("cos", "sin"), period: float = 0.1, jump: int = 0
-    ) -> None:
+    def samples(self, count: int, names: tuple[str, ...] = ("cos", "sin"), *, jump: int = 0) -> None:
         """Let samples arrive, at the speed at which they were taken; `jump`: samples that are missing before."""
         self.number += jump
         for _ in range(count):
             self.number += 1
-            self.now += period
-            at = START + round(self.number * period * 1e6)
+            self.now += 0.1
+            at = START + self.number * 100_000
             self.live.points(Point(name, at, math.sin(0.1 * self.number)) for name in names)
 
     def found(self, state: int = AnomalyScorePB.NORMAL, score: float = 0.5, **more: object) -> AnomalyScorePB:
