@@ -2,8 +2,8 @@
 
 Parts, each a table; one run at each rate:
 
-    server      the dashboard's processor time at 10 to 2000 samples a second, without and with a viewer, who gets what
-                a browser gets: the plots' changes over a websocket, and the text several times a second
+    server      the dashboard's processor time at 10 to 2000 samples a second, without and with a viewer, who gets
+                what a browser gets: the plots' changes over a websocket, and the text several times a second
     detector    the detector's latency at 100 samples a second, and its processor time for a sample, with and without
                 a dashboard and its viewer
 """
@@ -20,6 +20,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from bokeh.client import pull_session
@@ -44,7 +45,7 @@ class View:
         assert self._process.stdout
         found = next(filter(None, (re.search(r"at (http://\S+)", line) for line in self._process.stdout)))
         self._url = found[1]
-        self._sessions = []
+        self._sessions: list[Any] = []
         self._stopped = threading.Event()
         self._viewers = viewers
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -28,6 +29,7 @@ def keras_fit(
     epochs: int,
     batch_size: int,
     verbose: int | str,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[float]:
     """Take the place of `anomaly.training.train`."""
     model.compile(optimizer, loss="mse")
