@@ -29,7 +29,7 @@ from benchmarks.detector_cluster import PROJECT, Cluster, environment
 from benchmarks.report import Row, describe, ratio, table, write_json
 
 RATES = (10, 100, 1000, 2000)
-STATUS = 0.4  # seconds between two looks of the page at the text
+STATUS = 0.25  # seconds between two looks of the page at the text
 
 
 class View:

@@ -28,7 +28,7 @@ FORGET_AFTER = 60.0  # seconds of silence after which a stream makes way for oth
 RATE_TIME = 5.0  # seconds over which rates are measured
 BACK = 5000.0  # milliseconds that a clock must go back for everything to start anew
 LEAST_SCORE = 0.01  # shown on the logarithmic axis
-STILL_VALID = 0.2  # seconds that a summary is passed on to others who look
+STILL_VALID = 0.1  # seconds that a summary is passed on to others who look
 SAYS = {
     State.WAITING: "not seen yet",
     State.ENDED: "its data have ended",

@@ -1,7 +1,7 @@
 "use strict";
 // Brings the text of the page up to date, several times a second. All of it is set as text: names stay text.
 
-const EVERY = 400; // ms
+const EVERY = 250; // ms
 const PATIENCE = 10000; // ms that an answer may take
 const MANY = 14; // streams in the matrix from which on its cells are small and hold no numbers
 
