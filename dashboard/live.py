@@ -228,7 +228,7 @@ class Live:
                     self._gaps.append(gap)
                     self._n_gaps += 1
             stream.gaps.clear()
-        if self._streams and (not self._marks or now - self._marks[-1][0] >= 1):
+        if by_stream and self._streams and (not self._marks or now - self._marks[-1][0] >= 1):
             self._marks.append((now, self._newest(), max(stream.count for stream in self._streams.values())))
 
     def _newest(self) -> float:
