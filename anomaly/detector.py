@@ -28,7 +28,8 @@ class Finding(NamedTuple):
     """The result for a window: its MSE, its streams' errors, float64 of shape (n_streams,), verdict and diagnosis.
 
     `verdict` is None if the model came without error statistics. `diagnosis` is that of the present anomaly, None if
-    there is none; `news`: whether this window is the first with it.
+    there is none; `news`: whether this window is the first with it. `rebuilt`: the window's newest samples, as many
+    as there are from one window to the next, as the model rebuilds them, float32 of shape (n, n_streams).
     """
 
     window: Window
@@ -37,6 +38,7 @@ class Finding(NamedTuple):
     verdict: Verdict | None
     diagnosis: Diagnosis | None
     news: bool = False
+    rebuilt: NDArray[np.float32] | None = None
 
 
 class BadStream(UserError):
@@ -146,6 +148,11 @@ class Detector:
         self._settled: int | None = None  # number of the sample at which the diagnosis is made again
 
     @property
+    def shares(self) -> NDArray[np.float32] | None:
+        """Which share of each stream's variance each stream predicts, as in Relations; None if that is unknown."""
+        return self._relations.shares if self._relations else None
+
+    @property
     def has_alarm(self) -> bool:
         """Whether the model came with the error statistics that an alarm requires."""
         return self._alarm is not None
@@ -159,16 +166,22 @@ class Detector:
     def _examine(self, windows: Sequence[Window]) -> list[Finding]:
         # Joined, then parted: np.stack takes three times as long for many small arrays.
         values = np.concatenate([window.values for window in windows]).reshape(len(windows), *windows[0].values.shape)
-        mse, errors = self._scorer.score(values)
+        mse, errors, rebuilt = self._scorer.rebuilt(values)
+        rebuilt = rebuilt[:, -self._settings[0] :]
         if not self._alarm or not self._normal:
-            return [Finding(*found, None, None) for found in zip(windows, mse.tolist(), errors, strict=True)]
+            return [
+                Finding(window, float(mse[index]), errors[index], None, None, rebuilt=rebuilt[index])
+                for index, window in enumerate(windows)
+            ]
         relative = self._normal.relative(errors).tolist()
         levels = self._watch.levels(windows) if self._watch else [0.0] * len(windows)
         findings = []
         for index, (window, error, level) in enumerate(zip(windows, relative, levels, strict=True)):
             verdict = self._alarm.judge(error, level)
             news = self._diagnose(index, window, errors[index], verdict)
-            findings.append(Finding(window, float(mse[index]), errors[index], verdict, self._diagnosis, news))
+            findings.append(
+                Finding(window, float(mse[index]), errors[index], verdict, self._diagnosis, news, rebuilt[index])
+            )
         return findings
 
     def _diagnose(self, index: int, window: Window, errors: NDArray[np.float64], verdict: Verdict) -> bool:

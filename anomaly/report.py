@@ -8,6 +8,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
 from anomaly.diagnosis import Diagnosis, Kind
@@ -121,16 +124,18 @@ def alarm_cells(alarm: AlarmSpan, streams: Sequence[str]) -> tuple[str, str, str
     )
 
 
-def message(finding: Finding, streams: Sequence[str]) -> AnomalyScorePB:
-    """Return a window's message."""
+def message(finding: Finding, streams: Sequence[str], shares: NDArray[np.float32] | None = None) -> AnomalyScorePB:
+    """Return a window's message; with `shares`, as in Relations, it also says which streams belong together."""
     pb = AnomalyScorePB(
         timestamp=finding.window.timestamp,
         sample=finding.window.number,
         mse=finding.mse,
         state=AnomalyScorePB.UNKNOWN,
     )
-    for name, error in zip(streams, finding.errors.tolist(), strict=True):
-        pb.streams.add(name=name, error=error)
+    rebuilt = [[]] * len(streams) if finding.rebuilt is None else finding.rebuilt.T.tolist()
+    predicted_by = [[]] * len(streams) if shares is None else shares.tolist()
+    for values in zip(streams, finding.errors.tolist(), rebuilt, predicted_by, strict=True):
+        pb.streams.add(**dict(zip(("name", "error", "rebuilt", "predicted_by"), values, strict=True)))
     if finding.verdict:
         pb.state = AnomalyScorePB.ANOMALY if finding.verdict.alarm else AnomalyScorePB.NORMAL
         pb.score = finding.verdict.score

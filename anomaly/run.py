@@ -75,7 +75,8 @@ class Run:
 
     def add(self, found: Iterable[Finding]) -> None:
         """Note the findings for the next windows."""
-        for window, _, _, verdict, diagnosis, _ in found:
+        for finding in found:
+            window, verdict, diagnosis = finding.window, finding.verdict, finding.diagnosis
             self.windows += 1
             if verdict is None:
                 continue

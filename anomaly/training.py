@@ -27,8 +27,8 @@ def train(
 ) -> list[float]:
     """Train `model` to reproduce `windows`, and return each epoch's MSE.
 
-    `windows` are finite and have the shape that the model takes. `verbose` and `callbacks` are those
-    of Keras's `fit`.
+    `windows` are finite and have the shape that the model takes. `verbose` and `callbacks` are those of
+    Keras's `fit`.
     """
     twin = fused(model)
     batches = -(-len(windows) // batch_size)

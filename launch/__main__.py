@@ -30,6 +30,7 @@ def main(mode: str, arguments: list[str]) -> int:
     """Run the cluster that the command line asks for; return the exit code."""
     own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     own.add_argument("--windows", action="store_true", help="give each node a window of its own")
+    own.add_argument("--no-dashboard", action="store_true", help="without the live view in the browser")
     own.add_argument("--report", metavar="FILE", type=picture_file, help=REPORT[mode])
     parser = argparse.ArgumentParser(prog=f"{mode}.sh", parents=[own], allow_abbrev=False)
     options = publisher_options.parse(parser, arguments, anomaly=mode == "detect")
@@ -41,7 +42,8 @@ def main(mode: str, arguments: list[str]) -> int:
         publisher += [str(ANOMALY_START)]
     windows = find_windows() if options.windows else None
     detector = [mode] if options.report is None else [mode, "--report", os.path.join(called_from, options.report)]
-    return asyncio.run(supervise(nodes_of(detector, publisher, finite=options.csv is not None), windows))
+    nodes = nodes_of(detector, publisher, finite=options.csv is not None, dashboard=not options.no_dashboard)
+    return asyncio.run(supervise(nodes, windows))
 
 
 mode = sys.argv[1]

@@ -23,7 +23,8 @@ PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 class Node:
     """A program of the cluster. `owns_terminal`: its output is not marked. `finite`: it may end before the others.
 
-    `stop_time`: the seconds that it has to end by itself.
+    `stop_time`: the seconds that it has to end by itself. `optional`: the others go on without it, however it ends;
+    it has no window of its own.
     """
 
     name: str
@@ -31,12 +32,13 @@ class Node:
     owns_terminal: bool = False
     finite: bool = False
     stop_time: float = STOP_TIME
+    optional: bool = False
 
 
-def nodes_of(detector: list[str], publisher: list[str], *, finite: bool) -> list[Node]:
+def nodes_of(detector: list[str], publisher: list[str], *, finite: bool, dashboard: bool) -> list[Node]:
     """Return the nodes to start, with their arguments; `finite`: whether the publisher's data come to an end.
 
-    Raises UserError if Gravity.ini cannot be used.
+    `dashboard`: whether to start the live view. Raises UserError if Gravity.ini cannot be used.
     """
     python = sys.executable
     nodes = [
@@ -46,6 +48,8 @@ def nodes_of(detector: list[str], publisher: list[str], *, finite: bool) -> list
             stop_time=DRAWING_TIME if "--report" in detector else STOP_TIME,
         ),
     ]  # fmt: skip
+    if dashboard:
+        nodes.append(Node("Dashboard", [python, "Dashboard.py"], optional=True))
     if needs_directory():
         nodes.insert(0, Node("ServiceDirectory", [python, "-E", "-m", "gravity.directory"]))
     return nodes

@@ -58,7 +58,9 @@ async def supervise(nodes: list[Node], windows: Windows | None) -> int:
                 return stopped.result()
             task = next(task for task in running if task.done())
             node = running.pop(task)
-            if not (node.finite and task.result() == 0):
+            if node.optional:
+                print(f"going on without {node.name}, which {how_it_ended(task.result())}", file=sys.stderr)
+            elif not (node.finite and task.result() == 0):
                 return exit_code(node, task.result())
     finally:
         for task in running:
@@ -70,9 +72,13 @@ def exit_code(node: Node, code: int) -> int:
     """Return the script's exit code after `node` has ended by itself; report it if it should not have."""
     if code == 0 and node.owns_terminal:
         return 0
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    print(f"{node.name} {how}; stopping the other nodes", file=sys.stderr)
+    print(f"{node.name} {how_it_ended(code)}; stopping the other nodes", file=sys.stderr)
     return code if code in (1, 2) else 1
+
+
+def how_it_ended(code: int) -> str:
+    """Return the words for an exit code of a process."""
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
 async def run(node: Node, windows: Windows | None, stop: Callable[[int], None]) -> int:
@@ -82,7 +88,7 @@ async def run(node: Node, windows: Windows | None, stop: Callable[[int], None]) 
     """
     if node.owns_terminal:
         return await run_process(node, None)
-    if windows is None:
+    if windows is None or node.optional:
         erase = ERASE if erases() else ""  # the status of the node that owns the terminal, which draws it again
         return await run_process(node, lambda line: print(f"{erase}[{node.name}] {line}", flush=True))
     async with windows.opened(node.name) as window:

@@ -32,6 +32,9 @@ DEFAULTS = {
     "lateness": "1.0",
     "max_gap": "2",
     "tolerance": "auto",
+    "address": "127.0.0.1",
+    "port": "5006",
+    "history": "24",
 }
 
 

@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from queue import Empty, SimpleQueue
 
@@ -111,12 +111,17 @@ class StreamReader:
             )
         return expected
 
-    def collect(self, streams: tuple[str, ...], count: int) -> list[Sample]:
+    def collect(
+        self, streams: tuple[str, ...], count: int, watch: Callable[[list[Sample]], object] = len
+    ) -> list[Sample]:
         """Return the first `count` samples of `streams`, or nearly as many if the data end.
 
-        Raises UserError if they end earlier.
+        `watch` is called with the samples so far after each. Raises UserError if the data end earlier.
         """
-        samples = list(counted(chain.from_iterable(self.samples(streams)), count, "samples collected"))
+        samples: list[Sample] = []
+        for sample in counted(chain.from_iterable(self.samples(streams)), count, "samples collected"):
+            samples.append(sample)
+            watch(samples)
         if len(samples) < ENOUGH * count:
             raise UserError(f"the data ended after {len(samples)} samples; lower training_size in Gravity.ini")
         if len(samples) < count:

@@ -8,6 +8,10 @@ from tests.support import Folder
 from gravity.log import spdlog
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", action="store_true", help="the long forms: an hour or more")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Folder]:
     """A folder with a cluster of its own."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from anomaly import progress
 from anomaly.alarm import Verdict
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
@@ -142,6 +143,28 @@ def test_the_message_says_all():
     assert [(s.name, s.error) for s in pb.streams] == [("cos", 0.4), ("sin", 0.1)]
 
 
+def test_the_message_holds_what_is_drawn():
+    rebuilt = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    found = finding(Verdict(0.5, False, False))._replace(rebuilt=rebuilt)
+    assert [list(stream.rebuilt) for stream in message(found, STREAMS).streams] == [[1, 3, 5], [2, 4, 6]]
+    assert not message(found, STREAMS).streams[0].predicted_by
+    shares = np.array([[0, 0.5], [0.25, 0]], np.float32)
+    assert [list(stream.predicted_by) for stream in message(found, STREAMS, shares).streams] == shares.tolist()
+
+
+def test_a_training_tells_how_far_it_has_come():
+    samples = [Sample(TIME - 1, (1.0, 2.0)), Sample(TIME, (1.0, 2.0))]
+    collecting, starting, epoch = (
+        progress.message(samples, 100),
+        progress.message(samples, 100, 10),
+        progress.message(samples, 100, 10, 3, 0.5),
+    )
+    assert (collecting.timestamp, collecting.sample, collecting.training.samples) == (TIME, 2, 100)
+    assert collecting.state == AnomalyScorePB.UNKNOWN and not collecting.training.HasField("epochs")
+    assert starting.training.epochs == 10 and not starting.training.HasField("epoch")
+    assert (epoch.training.epoch, epoch.training.loss, epoch.IsInitialized()) == (3, 0.5, True)
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_each_kind_has_its_number_in_the_message(kind: Kind):
     pb = message(finding(Verdict(9.0, True, False), Diagnosis(kind, None)), STREAMS)
@@ -153,7 +176,7 @@ def test_a_reader_that_does_not_know_the_kind_still_reads_the_rest():
     AnomalyScorePB.DESCRIPTOR.file.CopyToProto(known)
     known.name, known.package = "old.proto", "old"
     [message_type] = known.message_type
-    del message_type.field[-1], message_type.enum_type[-1]
+    del message_type.field[8:], message_type.enum_type[-1]
     for field in (field for field in message_type.field if field.type_name):
         field.type_name = field.type_name.replace(".AnomalyScorePB", ".old.AnomalyScorePB")
     assert message_type.field[-1].name == "blamed"
