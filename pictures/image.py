@@ -175,7 +175,7 @@ def _shade(axes: Axes, chart: Chart, spans: tuple[Span, ...], colour: str) -> No
 def _thinned(x: np.ndarray, y: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
     if len(x) <= 2 * points:
         return x, y
-    thinned = Thinned(1, 2 * points)
+    thinned = Thinned(1, points // 2 * 2)
     thinned.add(x.astype(np.int64).tolist(), y[:, None].tolist())
     times, values = thinned.lines()
     breaks = x[np.isnan(y)]
