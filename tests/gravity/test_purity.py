@@ -12,7 +12,7 @@ import pytest
 import gravity
 
 PACKAGE = Path(gravity.__file__).parent
-PURE_FOLDERS = ("protocol", "directory/state")
+PURE_FOLDERS = ("protocol", "directory/state", "programs/archive.py")
 MODULES = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")) if not path.stem.endswith("_pb2")]
 PURE = [module for module in MODULES if str(module).startswith(PURE_FOLDERS)]
 
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "io": {"protocol", "log"},
     "roles": {"protocol", "log", "io", "GravityDataProduct"},
     "directory": {"protocol", "log", "io", "roles"},
+    "programs": {"protocol", "log", "node", "callbacks", "gravity", "GravityDataProduct"},
 }
 
 _IMPORT_ALONE = """

@@ -7,6 +7,7 @@ import itertools
 import json
 import queue
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -50,6 +51,7 @@ class Product:
     protocol: str
     type_name: str
     version: str
+    relayed: bool
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,27 @@ class Node:
         return next(n for n, callbacks in self._callbacks.items() if callbacks is told._callbacks)
 
 
+class Tap:
+    """The data products that a publisher sends, as serialized."""
+
+    def __init__(self, socket: zmq.Socket[bytes]) -> None:
+        self._socket = socket
+        self._frames: list[bytes] = []
+
+    def frames(self) -> list[bytes]:
+        """Return all so far."""
+        while self._socket.poll(0):
+            _, frame = self._socket.recv_multipart()
+            self._frames.append(frame)
+        return list(self._frames)
+
+
+def end(process: subprocess.Popen[bytes], number: int = signal.SIGKILL) -> int:
+    """Send a signal to a program and return its exit code."""
+    process.send_signal(number)
+    return process.wait(30)
+
+
 class Cluster:
     """A directory, and nodes around it, in a folder with a Gravity.ini of its own. All of it on loopback."""
 
@@ -289,7 +312,7 @@ class Cluster:
         implementation = self.mix.of("directory")
         with (self.folder / "directory.log").open("a") as log:
             self._directory = subprocess.Popen(
-                implementation.directory, cwd=self.folder, env=implementation.environment,
+                implementation.command("ServiceDirectory"), cwd=self.folder, env=implementation.environment,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         eventually(lambda: self.publishers(REGISTERED_PUBLISHERS), 15)
@@ -337,6 +360,25 @@ class Cluster:
         node = Node(implementation, self.folder, id)
         self._processes.append(node.kill)
         return node
+
+    def program(self, name: str, implementation: Implementation) -> subprocess.Popen[bytes]:
+        """Start one of Gravity's programs."""
+        with (self.folder / f"{name}.log").open("a") as log:
+            process = subprocess.Popen(
+                implementation.command(name), cwd=self.folder, env=implementation.environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+        self._processes.append(lambda: end(process))
+        return process
+
+    def tap(self, id: str) -> Tap:
+        """Return what a publisher of a data product puts on the wire from now on."""
+        [publisher] = self.publishers(id)
+        socket = self._context.socket(zmq.SUB)
+        self._impostors.append(socket)
+        socket.subscribe(b"")
+        socket.connect(publisher.url)
+        return Tap(socket)
 
     def impostor(self, kind: int, url: str) -> zmq.Socket[bytes]:
         """Return a socket of the test's own that has taken the address of a process that is gone."""

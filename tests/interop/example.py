@@ -52,7 +52,7 @@ class Example:
 
     def train_and_detect(self) -> None:
         """Train a model while the one that is shipped scores; then let a publisher with an anomaly take over."""
-        directory = self.run("directory", *self._mix.of("directory").directory)
+        directory = self.run("directory", *self._mix.of("directory").command("ServiceDirectory"))
         publisher = self.node("publisher", "DataPublisher.py")
         trainer = self.node("subscriber", "AnomalyDetector.py", "train", folder="training")
         detector = self.node("subscriber", "AnomalyDetector.py", "detect", folder="detection")
@@ -70,7 +70,7 @@ class Example:
 
     def replay(self) -> None:
         """Train on a file with fewer rows than asked for, so that only the message that the data end can end it."""
-        self.run("directory", *self._mix.of("directory").directory)
+        self.run("directory", *self._mix.of("directory").command("ServiceDirectory"))
         rows = (f"{math.sin(0.05 * n)},{math.cos(0.05 * n)}\n" for n in range(290))
         (self._folders["publisher"].path / "own.csv").write_text("a,b\n" + "".join(rows))
         trainer = self.node("subscriber", "AnomalyDetector.py", "train", folder="training")

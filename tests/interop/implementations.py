@@ -19,20 +19,36 @@ class Implementation:
     """How to run the programs of one Gravity."""
 
     name: str
-    directory: tuple[str, ...]
-    package_path: str | None
+    folder: Path | None = None  # of the real one: it has bin and lib
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of its programs."""
         inherited = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "GRAVITY_INI")}
-        return inherited | ({"PYTHONPATH": self.package_path} if self.package_path else {})
+        return inherited | ({"PYTHONPATH": str(self.folder / "lib")} if self.folder else {})
+
+    def command(self, program: str) -> tuple[str, ...]:
+        """How to run one of Gravity's programs; skip the test where there is none."""
+        if not self.folder:
+            return sys.executable, "-m", _OURS[program]
+        path = self.folder / "bin" / program
+        if not os.access(path, os.X_OK):
+            pytest.skip(f"the real Gravity in {self.folder} has no bin/{program}")
+        return (str(path),)
 
     def __str__(self) -> str:
         return self.name
 
 
-OURS = Implementation("ours", (sys.executable, "-m", "gravity.directory"), None)
+OURS = Implementation("ours")
+_OURS = {
+    "ServiceDirectory": "gravity.directory",
+    "ConfigServer": "gravity.programs.config_server",
+    "Archiver": "gravity.programs.archiver",
+    "Playback": "gravity.programs.playback",
+    "Relay": "gravity.programs.relay",
+    "LogRecorder": "gravity.programs.log_recorder",
+}
 
 
 @functools.cache
@@ -41,10 +57,9 @@ def find_real() -> Implementation | str:
     prefix = os.environ.get("GRAVITY_PREFIX")
     if not prefix:
         return "no real Gravity: GRAVITY_PREFIX, the folder that has its bin and lib, is not set"
-    program, packages = Path(prefix, "bin", "ServiceDirectory"), Path(prefix, "lib")
-    if not os.access(program, os.X_OK):
-        return f"no real Gravity: GRAVITY_PREFIX names a folder without {program.relative_to(prefix)}"
-    found = Implementation("real", (str(program),), str(packages))
+    if not os.access(Path(prefix, "bin", "ServiceDirectory"), os.X_OK):
+        return "no real Gravity: GRAVITY_PREFIX names a folder without bin/ServiceDirectory"
+    found = Implementation("real", Path(prefix))
     trial = subprocess.run(
         [sys.executable, "-c", "import gravity; print(gravity.__file__)"],
         env=found.environment, capture_output=True, text=True,
@@ -52,7 +67,7 @@ def find_real() -> Implementation | str:
     if trial.returncode:
         reason = (trial.stderr.splitlines() or [f"exit code {trial.returncode}"])[-1]
         return f"no real Gravity: this Python cannot import its bindings: {reason}"
-    if not Path(trial.stdout.strip()).is_relative_to(packages):
+    if not Path(trial.stdout.strip()).is_relative_to(Path(prefix, "lib")):
         return "no real Gravity: there are no Python bindings in the folder lib that GRAVITY_PREFIX has"
     return found
 

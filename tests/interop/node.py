@@ -28,6 +28,7 @@ from gravity import (
     GravitySubscriber,
     SpdLog,
 )
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 
 output = os.fdopen(os.dup(1), "w")  # for the answers alone: what a library prints goes to standard error
@@ -59,6 +60,7 @@ def described(product: GravityDataProduct) -> dict[str, object]:
         "protocol": product.protocol,
         "type_name": product.typeName,
         "version": product.softwareVersion,
+        "relayed": GravityDataProductPB.FromString(product.serializeToString()).is_relayed_dataproduct,
     }
 
 

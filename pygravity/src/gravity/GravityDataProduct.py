@@ -134,6 +134,15 @@ class GravityDataProduct:
         self._pb.is_cached_dataproduct = isCachedDataproduct
 
     @property
+    def isRelayedDataproduct(self) -> bool:
+        """Whether this is passed on by a relay, with the original time, component and domain."""
+        return self._pb.is_relayed_dataproduct
+
+    @isRelayedDataproduct.setter
+    def isRelayedDataproduct(self, isRelayedDataproduct: bool) -> None:
+        self._pb.is_relayed_dataproduct = isRelayedDataproduct
+
+    @property
     def protocol(self) -> str:
         """The payload's encoding: "protobuf2" if it was set from a protobuf message."""
         return self._pb.protocol

@@ -123,12 +123,8 @@ class GravityNode(SwigObject):
         running = self._running
         if running is None:
             return codes.NOT_INITIALIZED
-        if not _is_name(dataProductID):
-            return codes.INVALID_PARAMETER
-        if dataProductID in RESERVED or dataProductID == self._component_id + HEARTBEAT_SUFFIX:
-            return codes.RESERVED_DATA_PRODUCT_ID
-        if transportType not in range(5):
-            return codes.INVALID_PARAMETER
+        if (code := self._refusal(dataProductID, transportType)) != codes.SUCCESS:
+            return code
         if cacheLastValue is None:
             cacheLastValue = self._parameters.yes("CacheLastSentDataproduct", True)
         return running.registrar.register(dataProductID, transportType, cache=cacheLastValue)
@@ -208,6 +204,37 @@ class GravityNode(SwigObject):
                 if not held[1]:
                     del self._held[(id(subscriber), filter, key.domain)]
         return codes.SUCCESS
+
+    # ---- relays --------------------------------------------------------------------------------------------
+
+    def registerRelay(
+        self,
+        dataProductID: str,
+        subscriber: GravitySubscriber,
+        localOnly: bool,
+        transportType: int,
+        cacheLastValue: bool = False,
+    ) -> int:
+        """Register as a relay of a data product, from which subscribers then get it, and subscribe to the original.
+
+        `subscriber` publishes what it gets, with isRelayedDataproduct set. `localOnly`: for subscribers on this host
+        only. `cacheLastValue`: as in registerDataProduct; subscribers may then get messages twice while a relay
+        starts or ends. Returns the codes of registerDataProduct and subscribe.
+        """
+        running = self._running
+        if running is None:
+            return codes.NOT_INITIALIZED
+        if (code := self._refusal(dataProductID, transportType)) != codes.SUCCESS:
+            return code
+        ip = running.directory.ip if localOnly else ""
+        code = running.registrar.register(dataProductID, transportType, cache=cacheLastValue, relay_ip=ip)
+        return self.subscribe(dataProductID, subscriber, "", "", False) if code == codes.SUCCESS else code
+
+    def unregisterRelay(self, dataProductID: str, subscriber: GravitySubscriber) -> int:
+        """Undo registerRelay; returns the codes of unregisterDataProduct."""
+        code = self.unregisterDataProduct(dataProductID)
+        self.unsubscribe(dataProductID, subscriber)
+        return code
 
     # ---- services ----------------------------------------------------------------------------------------
 
@@ -336,6 +363,14 @@ class GravityNode(SwigObject):
         self._component_id = component_id
         log.configure(component_id, parameters.text, running.diagnostics.log)
         return running
+
+    def _refusal(self, product_id: str, transport: int) -> int:
+        """Return why a data product cannot be registered, or SUCCESS."""
+        if not _is_name(product_id):
+            return codes.INVALID_PARAMETER
+        if product_id in RESERVED or product_id == self._component_id + HEARTBEAT_SUFFIX:
+            return codes.RESERVED_DATA_PRODUCT_ID
+        return codes.SUCCESS if transport in range(5) else codes.INVALID_PARAMETER
 
     def _publish_setting(self, key: str, default: str, value: T) -> T:
         if self._running:

@@ -427,8 +427,14 @@ def test_no_port_for_its_own_products(start: Start) -> None:
     assert err.count("\n") == 1 and "MinPort" in err
 
 
-def test_arguments(start: Start) -> None:
+def test_help(start: Start) -> None:
     code, out, err = start("", "--help").end()
+    assert (code, err) == (0, "")
+    assert out.startswith("usage: ServiceDirectory") and "Examples:" in out
+
+
+def test_arguments(start: Start) -> None:
+    code, out, err = start("", "now").end()
     assert (code, out) == (2, "")
     assert err.startswith("usage: ServiceDirectory")
 

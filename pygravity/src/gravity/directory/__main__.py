@@ -1,7 +1,25 @@
-"""The program `ServiceDirectory`: runs a Service Directory as configured in Gravity.ini."""
+"""Keep the list of who publishes what and who serves what; all nodes of a cluster ask it.
+
+Settings, in section [ServiceDirectory] or [general] of Gravity.ini:
+  ServiceDirectoryURL                           where to listen (tcp://localhost:5555)
+  Domain                                        the cluster's name (none)
+  BroadcastEnabled                              whether to broadcast the domain, if it has a name (true)
+  ServiceDirectoryBroadcastIP, ...Port, ...Rate where to (this subnet), 8276, and every how many seconds (10)
+  DomainSyncList                                domains whose nodes to list too, separated by commas; * for all
+  CurveKeyFile                                  the key that encrypts the cluster (none)
+
+Examples:
+  ServiceDirectory                    with Gravity.ini in this folder:
+      [general]
+      ServiceDirectoryURL = "tcp://localhost:5555"
+  GRAVITY_INI=/etc/plant.ini ServiceDirectory
+
+Exit codes: 0 after SIGTERM, 130 after Ctrl-C, 1 after an error, 2 for wrong arguments.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -49,9 +67,9 @@ def main() -> int:
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    if len(sys.argv) > 1:
-        print("usage: ServiceDirectory   (takes no arguments; configure it in Gravity.ini)", file=sys.stderr)
-        return 2
+    argparse.ArgumentParser(
+        prog="ServiceDirectory", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     ini = Path(os.environ.get("GRAVITY_INI") or "Gravity.ini")
     try:
         parameters = Parameters.read(COMPONENT_ID, ini)

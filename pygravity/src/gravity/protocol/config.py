@@ -60,28 +60,60 @@ def read(path: Path, component_id: str) -> dict[str, str]:
 
     Raises ConfigError if the file cannot be read or is malformed.
     """
+    text = _text(path)
+    return {} if text is None else parse(text, component_id, path)
+
+
+def read_served(path: Path, component_id: str) -> dict[str, str]:
+    """Return what a ConfigServer with this file sends to a component, by key as written, in the order of the keys.
+
+    That is `[general]`, overridden by the component's own section, without empty values. Raises ConfigError, also if
+    the file does not exist.
+    """
+    text = _text(path)
+    if text is None:
+        raise ConfigError(path, 0, "does not exist; it holds what the ConfigServer sends to other components")
+    general, own = _by_section(text, (GENERAL, component_id.lower()), path)
+    overridden = {key.lower() for key in own}
+    values = {key: value for key, value in general.items() if key.lower() not in overridden} | own
+    return {key: value for key, value in sorted(values.items()) if value}
+
+
+def _text(path: Path) -> str | None:
+    """Return the text of a file, or None if it does not exist; raise ConfigError if it cannot be read."""
     try:
-        text = path.read_bytes().decode()
+        return path.read_bytes().decode()
     except FileNotFoundError:
-        return {}
+        return None
     except UnicodeDecodeError:
         raise ConfigError(path, 0, "not UTF-8 text; use plain ASCII") from None
     except OSError as error:
         raise ConfigError(path, 0, f"cannot be read ({error.strerror})") from None
-    return parse(text, component_id, path)
 
 
 def parse(text: str, component_id: str, path: str | Path = "configuration") -> dict[str, str]:
     """Return a component's parameters in `text`, by lower-case key; raise ConfigError if it is malformed."""
-    pairs = list(_pairs(list(_tokens(text, path)), path))
-    table: dict[str, str] = {}
-    for section in (component_id.lower(), GENERAL):
-        for pair in pairs:
-            if pair.section == section:
-                key = _evaluate(pair.key, table, path)
-                table.setdefault(key, _evaluate(pair.value, table, path))
+    own, general = _by_section(text, (component_id.lower(), GENERAL), path)
+    table = own | {key: value for key, value in general.items() if key not in own}
     # Of keys that differ only in case, the last one in the order of Gravity's hash table wins.
     return {key.lower(): table[key] for key in sorted(table, key=lambda k: sum(k.encode()) % 64)}
+
+
+def _by_section(text: str, sections: tuple[str, ...], path: str | Path) -> list[dict[str, str]]:
+    """Return the values of each section; a `$variable` may be set in the same or in an earlier one of them."""
+    pairs = list(_pairs(list(_tokens(text, path)), path))
+    seen: dict[str, str] = {}
+    tables = []
+    for section in sections:
+        table: dict[str, str] = {}
+        for pair in pairs:
+            if pair.section == section:
+                key = _evaluate(pair.key, seen, path)
+                value = _evaluate(pair.value, seen, path)
+                table.setdefault(key, value)
+                seen.setdefault(key, value)
+        tables.append(table)
+    return tables
 
 
 def to_int(text: str, default: int) -> int:

@@ -12,16 +12,27 @@ Frames = tuple[bytes, bytes]  # filter text, data product
 class Publication:
     """A registered data product: its identity, last timestamp and cache."""
 
-    def __init__(self, id: str, url: str, registered: int, *, origin: tuple[str, str] | None, cache: bool) -> None:
+    def __init__(
+        self,
+        id: str,
+        url: str,
+        registered: int,
+        *,
+        origin: tuple[str, str] | None,
+        cache: bool,
+        relay_ip: str | None = None,
+    ) -> None:
         """`registered`: time of registration in microseconds since the epoch.
 
         `origin`: component id and domain to stamp on messages, or None to stamp neither. `cache`: whether to keep the
-        last message per filter text for late subscribers.
+        last message per filter text for late subscribers. `relay_ip`: of a relay, the host that it serves, "" for
+        all; None if this is not a relay.
         """
         self.id = id
         self.url = url
         self.registered = registered
         self.registration_time = registered // 1_000_000
+        self.relay_ip = relay_ip
         self._origin = origin
         self._cache: dict[bytes, tuple[int, bytes]] | None = {} if cache else None
         self._last_stamp = 0

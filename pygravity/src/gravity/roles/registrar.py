@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..io import Transport, now_us
 from ..log import library_log
@@ -44,8 +45,13 @@ class Registrar:
         self._closed = False
         self._turn = 0  # whose listing to check
 
-    def register(self, id: str, transport: int, *, cache: bool, anonymous: bool = False) -> int:
-        """Bind a data product to an address and register it; `anonymous`: do not stamp component and domain."""
+    def register(
+        self, id: str, transport: int, *, cache: bool, anonymous: bool = False, relay_ip: str | None = None
+    ) -> int:
+        """Bind a data product to an address and register it; `anonymous`: do not stamp component and domain.
+
+        `relay_ip`: of a relay, the host that it serves, "" for all; None if this is not a relay.
+        """
         with self._lock:
             if self._closed:
                 return codes.NOT_INITIALIZED
@@ -55,13 +61,13 @@ class Registrar:
             sender = self._transport.sender(transport, id, self._directory.ip)
             if sender is None:
                 return codes.NO_PORTS_AVAILABLE
-            now = now_us()
-            code = self._register(Registration(id, sender.url, Kind.DATA, self._component_id, now, is_relay=False))
+            origin = None if anonymous else (self._component_id, self._domain())
+            publication = Publication(id, sender.url, now_us(), origin=origin, cache=cache, relay_ip=relay_ip)
+            code = self._register(self._registration(publication))
             if code != codes.SUCCESS:
                 sender.close()
                 return code
-            origin = None if anonymous else (self._component_id, self._domain())
-            self._publisher_role.add(Publication(id, sender.url, now, origin=origin, cache=cache), sender)
+            self._publisher_role.add(publication, sender)
             return codes.SUCCESS
 
     def unregister(self, id: str, *, patiently: bool = True) -> int:
@@ -117,15 +123,18 @@ class Registrar:
     def register_again(self) -> bool:
         """Repeat all registrations unchanged, for a restarted Service Directory; return whether it answers."""
         with self._lock:
-            again: list[tuple[Publication | RegisteredService, Kind]] = [
-                *((p, Kind.DATA) for p in self._publisher_role.publications()),
-                *((s, Kind.SERVICE) for s in self._provider_role.services()),
+            again = [
+                *(
+                    # As the original, say nothing of relays again unless this is one.
+                    replace(r, is_relay=r.is_relay or None)
+                    for r in map(self._registration, self._publisher_role.publications())
+                ),
+                *(
+                    Registration(s.id, s.url, Kind.SERVICE, self._component_id, s.registered)
+                    for s in self._provider_role.services()
+                ),
             ]
-            return all(
-                self._register(Registration(own.id, own.url, kind, self._component_id, own.registered))
-                != codes.REQUEST_TIMEOUT
-                for own, kind in again
-            )
+            return all(self._register(registration) != codes.REQUEST_TIMEOUT for registration in again)
 
     def close(self) -> bool:
         """Refuse further registrations; return False if already closed."""
@@ -142,6 +151,17 @@ class Registrar:
         for unregister in unregistrations:
             if unregister() == codes.REQUEST_TIMEOUT:
                 return
+
+    def _registration(self, own: Publication) -> Registration:
+        return Registration(
+            own.id,
+            own.url,
+            Kind.DATA,
+            self._component_id,
+            own.registered,
+            is_relay=own.relay_ip is not None,
+            ip_address=own.relay_ip or None,
+        )
 
     def _register(self, registration: Registration) -> int:
         try:
