@@ -56,6 +56,11 @@ def text(browser: Any, id: str) -> str:
     return str(browser.execute_script("return document.getElementById(arguments[0])?.textContent ?? ''", id))
 
 
+def shown(browser: Any, id: str) -> bool:
+    """Return whether an element is visible; in one script, since the page may be replaced between two."""
+    return bool(browser.execute_script("return document.getElementById(arguments[0])?.checkVisibility()", id))
+
+
 def curve(browser: Any, plot: str, tag: str) -> list[list[float]]:
     """Return the points of a curve, none while the page loads."""
     if not browser.execute_script("return window.Bokeh !== undefined && Bokeh.documents.length > 0"):
@@ -161,10 +166,10 @@ def test_it_recovers_after_each_node_is_killed(folder: Folder, dashboard, open_b
     detector = folder.node("AnomalyDetector.py", "detect")
     eventually(lambda: states() == here and moves(), 30)
     kill(program)
-    eventually(lambda: browser.find_element("id", "connection").is_displayed(), 10)
+    eventually(lambda: shown(browser, "connection"), 10)
     folder.configure(port=url.rstrip("/").rpartition(":")[2])
     dashboard()
-    eventually(lambda: not browser.find_element("id", "connection").is_displayed() and moves(), 20)
+    eventually(lambda: not shown(browser, "connection") and moves(), 20)
     kill(directory)
     eventually(lambda: node(browser, "Service Directory") == "gone", 15)
     assert moves(), "what is connected goes on without a directory"
