@@ -10,21 +10,33 @@ from node.lifecycle import run  # isort: split
 
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from enum import Enum, auto
+from pathlib import Path
 from queue import SimpleQueue
 
 from node.membership import check, join, publish
+from node.pulse import Pulse
 from node.settings import Settings
 from node.tensorflow_import import importing_tensorflow
+from node.terminal import Terminal
 
+from anomaly import progress
+from anomaly.AnomalyScore_pb2 import AnomalyScorePB
+from anomaly.run import Run
 from anomaly.windows import cut, sliding
+from pictures import output
 from streams.reader import StreamReader
 
-from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
+from gravity import GravityDataProduct, GravitySubscriber, gravity
 
 COMPONENT_ID = "AnomalyDetector"
 N_STEPS = 20  # samples in a window
+PROGRESS = 0.5  # seconds between two messages about the samples that are collected for training
+RELATIONS = 5.0  # seconds between two messages that say which streams belong together
+
+Tell = Callable[[AnomalyScorePB], None]  # publishes a message
 
 
 class TrainingState(Enum):
@@ -47,65 +59,109 @@ class PointReceiver(GravitySubscriber):
         self.queue.put(dataProducts)
 
 
-def main(mode: str) -> None:
-    """Join the cluster, subscribe to the streams, and train or detect."""
+def main(mode: str, picture: Path | None) -> None:
+    """Join the cluster, subscribe to the streams, and train or detect; `picture`: the file for a picture of it."""
+    if picture:
+        output.check(picture)
     node, settings = join(COMPONENT_ID)
-    channel = settings.text("subscription_name")
+    channel, scores = settings.text("subscription_name"), settings.text("score_name", other_than="subscription_name")
     receiver = PointReceiver()
     reader = StreamReader.configured(receiver.queue, settings)
     check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
+    check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
+
+    def tell(message: AnomalyScorePB) -> None:
+        publish(node, scores, message)
+
+    tell(progress.starting(time.time_ns() // 1000))
     if mode == "train":
-        train(settings, reader, lambda: node.unsubscribe(channel, receiver))
+        train(settings, reader, tell, lambda: node.unsubscribe(channel, receiver), picture)
     else:
-        detect(node, settings, reader)
+        detect(settings, reader, tell, picture)
 
 
-def train(settings: Settings, reader: StreamReader, unsubscribe: Callable[[], object]) -> None:
-    """Collect samples, fit the autoencoder to their windows, save it."""
+def train(
+    settings: Settings, reader: StreamReader, tell: Tell, unsubscribe: Callable[[], object], picture: Path | None
+) -> None:
+    """Collect samples, fit the autoencoder to their windows, save it; tell how far that has come."""
     training_size = settings.integer("training_size", at_least=N_STEPS)
     epochs = settings.integer("training_epochs", at_least=1)
     model_file = settings.writable_file("model_file")
+    stride = settings.integer("window_stride", at_least=1)
+    margin = settings.number("alarm_margin", at_least=1)
+    board = settings.package_folder("tensorboard_dir", "tensorboard")
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
-    samples = reader.collect(streams, training_size)
+    now = Pulse(PROGRESS)
+    samples = reader.collect(
+        streams, training_size, lambda some: now() and tell(progress.message(some, training_size))
+    )
     unsubscribe()
+    tell(progress.message(samples, training_size, epochs))
     windows, gaps = sliding(samples, N_STEPS)
 
     print(f"{TrainingState.TRAINING}: {len(windows)} windows of {', '.join(streams)}; {gaps} gaps")
     with importing_tensorflow():  # only here, because it takes seconds
-        from anomaly import detector, model_files
-    trained = detector.train(windows, streams, epochs, verbose=1 if sys.stdout.isatty() else 2)
+        from keras.callbacks import LambdaCallback
+
+        from anomaly import detector, model_files, tensorboard
+        from pictures import training
+
+    def epoch_ended(number: int, logs: dict[str, float]) -> None:
+        tell(progress.message(samples, training_size, epochs, number + 1, logs["loss"]))
+
+    log = tensorboard.Log(board)
+    callbacks = [*log.callbacks, LambdaCallback(on_epoch_end=epoch_ended)]
+    trained = detector.train(windows, streams, epochs, 1 if sys.stdout.isatty() else 2, callbacks=callbacks)
+    log.write_errors(streams, trained.errors)
     model_files.save_model(trained.model, model_file, trained.metadata)
     print("\n".join(trained.remarks))
+    if picture:
+        output.write(training.page(trained, streams, stride, margin), picture)
+        print(f"wrote {picture}")
     print(f"Training Complete {TrainingState.TRAINED}")
 
 
-def detect(node: GravityNode, settings: Settings, reader: StreamReader) -> None:
-    """Print and publish what is found in each window, until the data end or the program is stopped."""
+def detect(settings: Settings, reader: StreamReader, tell: Tell, picture: Path | None) -> None:
+    """Show and tell what is found in each window, until the data end or the program is stopped."""
     model_file = settings.text("model_file")
-    scores = settings.text("score_name", other_than="subscription_name")
     stride = settings.integer("window_stride", at_least=1)
     margin = settings.number("alarm_margin", at_least=1)
     after = settings.integer("alarm_after", at_least=1)
-    with importing_tensorflow():
-        from anomaly import detector, model_files, report
-    model, metadata = model_files.load_model(model_file)
-    watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
-    _, n_steps, n_streams = model.input_shape
-    streams = reader.expect(metadata.get("streams"), n_streams, model_file)
+    with Terminal() as terminal:
+        terminal.wait_for(f"loading {model_file}")
+        with importing_tensorflow():
+            from anomaly import detector, model_files, report
+            from pictures import detection
+        model, metadata = model_files.load_model(model_file)
+        watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
+        _, n_steps, n_streams = model.input_shape
+        terminal.wait_for("waiting for the streams")
+        streams = reader.expect(metadata.get("streams"), n_streams, model_file)
 
-    check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
-    print(report.opening(watch.has_alarm, model_file))
-    for windows in cut(reader.samples(streams), n_steps, stride):
-        found = watch.examine(windows)
-        print("\n".join(report.lines(found, streams)))  # one write per batch: writing costs more than formatting
-        for finding in found:
-            publish(node, scores, report.message(finding, streams))
+        print(report.opening(watch.has_alarm, model_file))
+        now = Pulse(RELATIONS)
+        so_far = (detection.Recording if picture else Run)(streams, reader.losses)
+        try:
+            for windows in cut(so_far.noting(reader.samples(streams)), n_steps, stride):
+                found = watch.examine(windows)
+                so_far.add(found)
+                terminal.show(report.lines(found, streams), report.status(so_far))
+                for finding in found:
+                    tell(report.message(finding, streams, watch.shares if now() else None))
+        finally:
+            terminal.close(report.summary(so_far))
+            if isinstance(so_far, detection.Recording) and picture:
+                output.write(detection.page(so_far), picture)
+                terminal.close([f"wrote {picture}"])
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="AnomalyDetector.py", description=__doc__)
     parser.add_argument("mode", choices=("train", "detect"))
+    parser.add_argument(
+        "--report", metavar="FILE", type=output.picture_file, help=f"draw it in FILE: {output.FORMATS}"
+    )
     arguments = parser.parse_args()
-    run(COMPONENT_ID, lambda: main(arguments.mode))
+    run(COMPONENT_ID, lambda: main(arguments.mode, arguments.report))

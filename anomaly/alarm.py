@@ -81,6 +81,16 @@ def learn(windows: ArrayLike, errors: ArrayLike, code_size: int) -> Normal:
     return Normal(tuple(map(float, typical)), tuple(max(1.0, float(error)) for error in highest))
 
 
+def levels(normal: Normal, errors: ArrayLike, stride: int, margin: float) -> NDArray[np.float64]:
+    """Return errors, shape (n, n_streams), as an alarm sees them: smoothed, and divided by its limit.
+
+    `errors` are those of windows at a stride of 1; every window counts, in runs at the given `stride`.
+    """
+    relative = np.asarray(errors, np.float64) / np.array(normal.typical)
+    runs = [_smoothed(relative[start::stride], stride) for start in range(min(stride, len(relative)))]
+    return np.concatenate(runs) / _threshold(normal, stride, margin)
+
+
 class Verdict(NamedTuple):
     """A window's level, whether there is an alarm, and whether it starts or ends with this window.
 
@@ -104,7 +114,7 @@ class Alarm:
 
         `release`: the level below which an alarm ends. `after`: how many windows in a row start an alarm.
         """
-        self._threshold = margin * normal.highest[min(stride, len(normal.highest)) - 1]
+        self._threshold = _threshold(normal, stride, margin)
         self._weight = _weight(stride)
         self._release = release
         self._after = after
@@ -124,6 +134,10 @@ class Alarm:
         else:
             self._on = True
         return Verdict(level, self._on, self._on != was_on)
+
+
+def _threshold(normal: Normal, stride: int, margin: float) -> float:
+    return margin * normal.highest[min(stride, len(normal.highest)) - 1]
 
 
 def _weight(stride: int) -> float:

@@ -7,6 +7,8 @@ Arrays in, arrays out: windows have the shape (n_windows, n_steps, n_streams), t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -78,6 +80,7 @@ def fit(
     epochs: int = 10,
     seed: int = 0,
     verbose: int | str = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[float]:
     """Train `model`, as `build` returned it, on normal windows and return each epoch's loss.
 
@@ -91,9 +94,10 @@ def fit(
     2017) and clipped gradients, because an LSTM's now and then explode (Pascanu et al., "On the difficulty of
     training recurrent neural networks", 2013).
 
-    `seed` decides the order of the windows (it seeds Python, NumPy and TensorFlow). `verbose` is Keras's. The same
-    seeds, windows and machine give the same weights. Raises ValueError if there are no windows, or they do not fit
-    the model or are not finite.
+    `seed` decides the order of the windows (it seeds Python, NumPy and TensorFlow). `verbose` and `callbacks` are
+    Keras's; the model that callbacks see has the same weights and works in normalised units. The same seeds, windows
+    and machine give the same weights. Raises ValueError if there are no windows, or they do not fit the model or are
+    not finite.
     """
     x = _as_windows(model.input_shape, windows)
     if not len(x) or not np.isfinite(x).all():
@@ -115,7 +119,7 @@ def fit(
     decay = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, epochs * -(-len(x) // batch_size))
     optimizer = keras.optimizers.Adam(decay, clipnorm=1.0)
     keras.utils.set_random_seed(seed)
-    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, verbose=verbose)
+    return train(core, optimizer, normal, epochs=epochs, batch_size=batch_size, verbose=verbose, callbacks=callbacks)
 
 
 def _start_at_components(code: layers.Dense, normal: NDArray[np.float32]) -> None:
@@ -143,16 +147,18 @@ class Scorer:
 
     def __init__(self, model: keras.Model) -> None:
         self._shape: tuple[int | None, ...] = model.input_shape  # looked up once: it is slow in Keras
-        normalise, rebuild = _parts(model)
+        normalise, rebuild, denormalise = _parts(model)
 
-        def errors(x: tf.Tensor) -> tf.Tensor:
+        def errors(x: tf.Tensor, rebuilt: tf.Tensor) -> tf.Tensor:
             # Squares are float64: none overflows.
-            squared = tf.square(tf.cast(x, tf.float64) - tf.cast(rebuild(x), tf.float64))
+            squared = tf.square(tf.cast(x, tf.float64) - tf.cast(rebuilt, tf.float64))
             return tf.reduce_mean(squared, axis=1)
 
-        def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            per_stream = errors(normalise(windows))
-            return tf.reduce_mean(per_stream, axis=1), per_stream
+        def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            x = normalise(windows)
+            rebuilt = rebuild(x)
+            per_stream = errors(x, rebuilt)
+            return tf.reduce_mean(per_stream, axis=1), per_stream, denormalise(rebuilt)
 
         def repair(window: tf.Tensor) -> tf.Tensor:
             n_streams = self._shape[2]
@@ -160,7 +166,7 @@ class Scorer:
             own = tf.cast(tf.eye(n_streams), tf.bool)[:, None]
             for _ in range(REPAIRS):
                 copies = tf.where(own, rebuild(copies), copies)
-            return errors(copies)
+            return errors(copies, rebuild(copies))
 
         # Traced now and once, the first for any number of windows: calling a concrete function skips the search for
         # a matching signature, which takes as long as scoring a window.
@@ -177,10 +183,17 @@ class Scorer:
         Windows that are not finite have a score that is not finite. Raises ValueError if the windows' shape
         is not the model's.
         """
-        x = _as_windows(self._shape, windows)
-        chunks = [self._score(tf.constant(x[start : start + CHUNK])) for start in range(0, max(1, len(x)), CHUNK)]
-        mse, per_stream = zip(*chunks, strict=True)
+        mse, per_stream = zip(*(self._score(chunk)[:2] for chunk in self._chunks(windows)), strict=True)
         return np.concatenate(mse), np.concatenate(per_stream)
+
+    def rebuilt(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+        """Return what `score` returns, and the reconstructions, in the streams' own units, of the windows' shape."""
+        mse, per_stream, rebuilt = zip(*map(self._score, self._chunks(windows)), strict=True)
+        return np.concatenate(mse), np.concatenate(per_stream), np.concatenate(rebuilt)
+
+    def _chunks(self, windows: ArrayLike) -> Iterator[tf.Tensor]:
+        x = _as_windows(self._shape, windows)
+        return (tf.constant(x[start : start + CHUNK]) for start in range(0, max(1, len(x)), CHUNK))
 
     def repaired(self, window: ArrayLike) -> NDArray[np.float64]:
         """Return, for each stream, the errors that are left when it is replaced by its reconstruction.
@@ -201,9 +214,10 @@ def _as_windows(shape: tuple[int | None, ...], windows: ArrayLike) -> NDArray[np
     return x
 
 
-def _parts(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Return a model that normalises windows, and one that rebuilds them in normalised units."""
+def _parts(model: keras.Model) -> tuple[keras.Model, keras.Model, Callable[[tf.Tensor], tf.Tensor]]:
+    """Return what normalises windows, what rebuilds them in normalised units, and what takes them out of these."""
     found = [layer for layer in model.layers if isinstance(layer, layers.Normalization)]
     if [layer.invert for layer in found] == [False, True]:
-        return keras.Model(model.inputs, found[0].output), fused(keras.Model(found[0].output, found[1].input))
-    return keras.Model(model.inputs, model.inputs), model
+        normalise, core = keras.Model(model.inputs, found[0].output), keras.Model(found[0].output, found[1].input)
+        return normalise, fused(core), found[1]
+    return keras.Model(model.inputs, model.inputs), model, tf.identity

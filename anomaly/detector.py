@@ -28,7 +28,8 @@ class Finding(NamedTuple):
     """The result for a window: its MSE, its streams' errors, float64 of shape (n_streams,), verdict and diagnosis.
 
     `verdict` is None if the model came without error statistics. `diagnosis` is that of the present anomaly, None if
-    there is none; `news`: whether this window is the first with it.
+    there is none; `news`: whether this window is the first with it. `rebuilt`: the window's newest samples, as many
+    as there are from one window to the next, as the model rebuilds them, float32 of shape (n, n_streams).
     """
 
     window: Window
@@ -37,6 +38,7 @@ class Finding(NamedTuple):
     verdict: Verdict | None
     diagnosis: Diagnosis | None
     news: bool = False
+    rebuilt: NDArray[np.float32] | None = None
 
 
 class BadStream(UserError):
@@ -47,22 +49,46 @@ class BadMetadata(UserError):
     """A model's metadata do not fit the model."""
 
 
+class Sight(NamedTuple):
+    """What relations can see of each stream, arrays of shape (n_streams,).
+
+    The smallest lasting bias that raises an alarm, in the stream's unit and in its standard deviations, and the share
+    of its variance, 0 to 1, that the others explain.
+    """
+
+    bias: NDArray[np.float64]
+    relative: NDArray[np.float64]
+    explained: NDArray[np.float64]
+
+
 class Trained(NamedTuple):
-    """A model, the metadata to save with it, and what to tell whoever trained it, in lines."""
+    """A model, the metadata to save with it, and what to tell whoever trained it, in lines.
+
+    `losses`: each epoch's. `errors`: of the training windows, shape (n, n_streams). `sight`: None if there were too
+    few windows.
+    """
 
     model: keras.Model
     metadata: dict[str, Any]
     remarks: list[str]
+    losses: list[float]
+    errors: NDArray[np.float64]
+    sight: Sight | None = None
 
 
 def train(
-    windows: NDArray[np.float32], streams: Sequence[str], epochs: int, verbose: int | str = 0, seed: int = 0
+    windows: NDArray[np.float32],
+    streams: Sequence[str],
+    epochs: int,
+    verbose: int | str = 0,
+    seed: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Trained:
     """Train a model on normal windows.
 
     `windows`: finite float32 of shape (n, n_steps, n_streams), in order of time. `streams`: the streams' names.
-    `verbose`: Keras's. `seed` decides the first weights and the order of the windows. Raises BadStream if a stream
-    varies too much for float32.
+    `verbose` and `callbacks`: Keras's. `seed` decides the first weights and the order of the windows. Raises
+    BadStream if a stream varies too much for float32.
     """
     n_windows, n_steps, n_streams = windows.shape
     for stream, spread in zip(streams, windows.std(axis=(0, 1), dtype=np.float64), strict=True):
@@ -71,15 +97,18 @@ def train(
                 f"stream {stream} varies by {spread:.0e}, too much for float32; publish it in a larger unit"
             )
     model = build(n_steps, n_streams, seed)
-    fit(model, windows, epochs=epochs, seed=seed, verbose=verbose)
+    losses = fit(model, windows, epochs=epochs, seed=seed, verbose=verbose, callbacks=callbacks)
     _, errors = Scorer(model).score(windows)
     normal = learn(windows, errors, code_size(n_steps, n_streams))
     metadata = {"streams": list(streams), "normal": normal.to_metadata()}
     if n_windows < FEWEST:
-        return Trained(model, metadata, [insight.too_few(n_windows)])
+        return Trained(model, metadata, [insight.too_few(n_windows)], losses, errors)
     relations, held_out = Relations.learn(windows)
     metadata["relations"] = relations.to_metadata()
-    return Trained(model, metadata, list(insight.remarks(streams, windows, relations, held_out)))
+    bias = insight.smallest_bias(relations)
+    sight = Sight(bias * relations.features.spread, bias, insight.explained_by_others(held_out))
+    remarks = list(insight.remarks(streams, windows, relations, held_out))
+    return Trained(model, metadata, remarks, losses, errors, sight)
 
 
 class Detector:
@@ -119,6 +148,11 @@ class Detector:
         self._settled: int | None = None  # number of the sample at which the diagnosis is made again
 
     @property
+    def shares(self) -> NDArray[np.float32] | None:
+        """Which share of each stream's variance each stream predicts, as in Relations; None if that is unknown."""
+        return self._relations.shares if self._relations else None
+
+    @property
     def has_alarm(self) -> bool:
         """Whether the model came with the error statistics that an alarm requires."""
         return self._alarm is not None
@@ -132,16 +166,22 @@ class Detector:
     def _examine(self, windows: Sequence[Window]) -> list[Finding]:
         # Joined, then parted: np.stack takes three times as long for many small arrays.
         values = np.concatenate([window.values for window in windows]).reshape(len(windows), *windows[0].values.shape)
-        mse, errors = self._scorer.score(values)
+        mse, errors, rebuilt = self._scorer.rebuilt(values)
+        rebuilt = rebuilt[:, -self._settings[0] :]
         if not self._alarm or not self._normal:
-            return [Finding(*found, None, None) for found in zip(windows, mse.tolist(), errors, strict=True)]
+            return [
+                Finding(window, float(mse[index]), errors[index], None, None, rebuilt=rebuilt[index])
+                for index, window in enumerate(windows)
+            ]
         relative = self._normal.relative(errors).tolist()
         levels = self._watch.levels(windows) if self._watch else [0.0] * len(windows)
         findings = []
         for index, (window, error, level) in enumerate(zip(windows, relative, levels, strict=True)):
             verdict = self._alarm.judge(error, level)
             news = self._diagnose(index, window, errors[index], verdict)
-            findings.append(Finding(window, float(mse[index]), errors[index], verdict, self._diagnosis, news))
+            findings.append(
+                Finding(window, float(mse[index]), errors[index], verdict, self._diagnosis, news, rebuilt[index])
+            )
         return findings
 
     def _diagnose(self, index: int, window: Window, errors: NDArray[np.float64], verdict: Verdict) -> bool:

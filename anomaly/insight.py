@@ -39,13 +39,13 @@ def remarks(
 
     `held_out`: the residuals of these windows when left out, shape (n, N_PREDICTIONS, n_streams).
     """
-    bias, explained = smallest_bias(relations), 1 - np.square(held_out[:, OTHERS]).mean(axis=0)
+    bias, explained = smallest_bias(relations), explained_by_others(held_out)
     constant = (windows == windows[0, 0]).all(axis=(0, 1))
     width = max(len("stream"), *map(len, streams))
     yield f"{'stream':{width}}  smallest lasting bias found  explained by the others"
     for column, stream in enumerate(streams):
         size = f"{bias[column]:.2g} σ = {bias[column] * relations.features.spread[column]:.2g}"
-        share = f"{max(explained[column], 0):.0%}"
+        share = f"{explained[column]:.0%}"
         yield f"{stream:{width}}  " + ("constant: any change" if constant[column] else f"{size:27}  {share}")
     if unrelated := _named(streams, (explained < UNRELATED) & ~constant):
         yield f"nothing to do with the other streams, and checked only by itself: {unrelated}"
@@ -60,6 +60,12 @@ def smallest_bias(relations: Relations) -> Array:
     limits = [(CHECKS[i].weight, usual.limits[i]) for i in map(NAMES.index, ("others", "others, slow"))]
     least: Array = np.min([usual.spread[OTHERS] * np.sqrt(limit * w / (2 - w)) for w, limit in limits], axis=0)
     return least
+
+
+def explained_by_others(held_out: Array) -> Array:
+    """Return the share of each stream's variance, 0 to 1, that the others explain; `held_out`: see `remarks`."""
+    explained: Array = np.maximum(1 - np.square(held_out[:, OTHERS]).mean(axis=0), 0)
+    return explained
 
 
 def _anomalies(

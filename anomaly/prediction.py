@@ -69,6 +69,27 @@ def learn(features: NDArray[np.float32], n_hinges: int, n_steps: int) -> Predict
     return Prediction(total.mean.astype(np.float32), weights, held_out)
 
 
+def shares(features: NDArray[np.float32], learned: Prediction) -> NDArray[np.float32]:
+    """Return the share of each row's stream's variance that each column's stream predicts, (n_streams, n_streams).
+
+    `features`: those that were learned from. A row sums up to what is explained when windows are left out. Within it,
+    shares are in proportion to the variance of what each of the others contributes to the prediction.
+    """
+    n_windows, n_streams, n_own = features.shape
+    weights = learned.weights[:, OTHERS].reshape(n_streams, n_own, n_streams).astype(np.float64)
+    contributed = np.empty((n_streams, n_streams))
+    for source, mean in enumerate(learned.mean.reshape(n_streams, n_own)):
+        centred = (features[:, source] - mean).astype(np.float64)
+        contributed[:, source] = np.einsum(
+            "ft,fg,gt->t", weights[source], centred.T @ centred / n_windows, weights[source], optimize=True
+        )
+    np.fill_diagonal(contributed, 0)
+    explained = np.maximum(1 - np.square(learned.held_out[:, OTHERS], dtype=np.float64).mean(axis=0), 0)
+    total = np.maximum(contributed.sum(axis=1), np.finfo(np.float64).tiny)
+    result: NDArray[np.float32] = (contributed / total[:, None] * explained[:, None]).astype(np.float32)
+    return result
+
+
 def residual(centred: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the residuals of features less their mean, shape (n, n_features): (n, *weights.shape[1:])."""
     return (centred @ weights.reshape(len(weights), -1)).reshape(len(centred), *weights.shape[1:])

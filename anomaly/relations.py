@@ -29,12 +29,15 @@ class Relations:
 
     `weights`, float32 of shape (n_features, N_PREDICTIONS, n_streams), take the features of a window less their
     `mean`, shape (n_features,), to the residuals of its newest sample; `usual` says which residuals are usual.
+    `shares`, float32 of shape (n_streams, n_streams), are the shares of each row's stream's variance that each
+    column's stream predicts; a row sums up to what all others predict. None if the model was saved without them.
     """
 
     features: Features
     mean: NDArray[np.float32]
     weights: NDArray[np.float32]
     usual: Usual
+    shares: NDArray[np.float32] | None = None
 
     @classmethod
     def learn(cls, windows: NDArray[np.float32]) -> tuple[Relations, Array]:
@@ -44,10 +47,12 @@ class Relations:
         """
         features = Features.learn(windows)
         normal = features.normal(windows)
-        learned = prediction.learn(_chunked(features, normal), features.n_hinges, windows.shape[1])
+        described = _chunked(features, normal)
+        learned = prediction.learn(described, features.n_hinges, windows.shape[1])
         held_out = learned.held_out.astype(np.float64)
         seen = Seen(held_out, normal, features.beyond(normal[:, -1]))
-        return cls(features, learned.mean, learned.weights, limits.learn(seen, learned.weights)), held_out
+        usual, shares = limits.learn(seen, learned.weights), prediction.shares(described, learned)
+        return cls(features, learned.mean, learned.weights, usual, shares), held_out
 
     @classmethod
     def from_metadata(cls, metadata: Any, n_steps: int, n_streams: int) -> Relations:
@@ -56,6 +61,7 @@ class Relations:
             features = Features(**_arrays(metadata["features"]))
             usual = Usual(**_arrays(metadata["usual"]))
             mean, weights = (np.asarray(metadata[name], np.float32) for name in ("mean", "weights"))
+            shares = np.asarray(metadata["shares"], np.float32) if "shares" in metadata else None
             n_features = features(np.zeros((1, n_steps, n_streams), np.float32))[0].size
             fits = (
                 metadata["checks"] == list(NAMES)
@@ -63,6 +69,7 @@ class Relations:
                 and usual.spread.shape == usual.robust.shape == usual.largest.shape == weights.shape[1:]
                 and usual.limits.shape == usual.start.shape == (len(NAMES), n_streams)
                 and usual.change.shape == (n_streams,)
+                and (shares is None or (shares.shape == (n_streams, n_streams) and np.isfinite(shares).all()))
                 and not any(
                     np.isnan(array).any()
                     for array in (mean, weights, *vars(features).values(), *vars(usual).values())
@@ -72,7 +79,7 @@ class Relations:
             fits = False
         if not fits:
             raise ValueError("relations between the streams that do not fit the model")
-        return cls(features, mean, weights, usual)
+        return cls(features, mean, weights, usual, shares)
 
     def to_metadata(self) -> dict[str, Any]:
         """Return names and arrays."""
@@ -82,6 +89,7 @@ class Relations:
             "mean": self.mean,
             "weights": self.weights,
             "usual": asdict(self.usual),
+            **({} if self.shares is None else {"shares": self.shares}),
         }
 
     def see(self, windows: NDArray[np.float32]) -> Seen:

@@ -6,6 +6,8 @@ batch, and on a CPU an LSTM is one operation instead of a loop of many small one
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,15 +23,19 @@ def train(
     epochs: int,
     batch_size: int,
     verbose: int | str,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[float]:
     """Train `model` to reproduce `windows`, and return each epoch's MSE.
 
-    `windows` are finite and have the shape that the model takes. `verbose` is that of Keras's `fit`.
+    `windows` are finite and have the shape that the model takes. `verbose` and `callbacks` are those of
+    Keras's `fit`.
     """
     twin = fused(model)
     batches = -(-len(windows) // batch_size)
     twin.compile(optimizer, loss="mse", steps_per_execution=batches, jit_compile=False)
-    history = twin.fit(windows, windows, batch_size=batch_size, epochs=epochs, verbose=verbose)
+    history = twin.fit(
+        windows, windows, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
+    )
     model.set_weights(twin.get_weights())
     return list(history.history["loss"])
 

@@ -20,6 +20,7 @@ PARTS = {  # with their arguments for a quick look
     "detection": ["--seeds", "1", "--cases", "as shipped"],
     "messaging": ["--quick"],
     "detector": ["--quick"],
+    "dashboard": ["--quick"],
 }
 
 

@@ -131,7 +131,8 @@ def detect(case: Case, detector: Contender, change: Change, start: float, random
     # What is filled in before a change may know of it: two points after a gap are looked at.
     begin = BEFORE - MAX_GAP if case.lost else BEFORE + 1
     detector.start()
-    for window, _, _, verdict, diagnosis, _ in detector.examine(windows):
+    for finding in detector.examine(windows):
+        window, verdict, diagnosis = finding.window, finding.verdict, finding.diagnosis
         if verdict and verdict.changed and window.number >= begin:
             column = diagnosis.column if diagnosis else None
             return Found(max(1, window.number - BEFORE), -1 if column is None else column)

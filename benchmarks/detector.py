@@ -44,6 +44,7 @@ from anomaly import model_files, report
 from anomaly.autoencoder import Scorer, build
 from anomaly.detector import Detector, train
 from anomaly.relations import Relations
+from anomaly.run import Run
 from anomaly.windows import cut
 from benchmarks import contenders
 from benchmarks.contenders import MARGIN
@@ -171,8 +172,11 @@ def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps:
     out = io.StringIO()
     product = GravityDataProduct("AnomalyScore")
     start = time.perf_counter()
-    for found in map(watch.examine, cut(reader.samples(tuple(streams)), n_steps, stride)):
-        print("\n".join(report.lines(found, streams)), file=out)
+    run = Run(streams)
+    for found in map(watch.examine, cut(run.noting(reader.samples(tuple(streams))), n_steps, stride)):
+        run.add(found)
+        report.status(run)
+        print("\n".join(text for text, _ in report.lines(found, streams)), file=out)
         for finding in found:
             product.data = report.message(finding, streams)
             product.serializeToString()

@@ -55,7 +55,7 @@ class Cluster:
         self.stride = stride
         self.sent = 0
         try:
-            write_settings(Path(self._folder.name), stride)
+            self.ini = write_settings(Path(self._folder.name), stride)
             self._start("-m", "gravity.directory", stdout=subprocess.DEVNULL)
             self.detector = self._start(str(PROJECT / "AnomalyDetector.py"), "detect")
             self.output = Output(self.detector)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -28,10 +29,13 @@ def keras_fit(
     epochs: int,
     batch_size: int,
     verbose: int | str,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[float]:
     """Take the place of `anomaly.training.train`."""
     model.compile(optimizer, loss="mse")
-    history = model.fit(windows, windows, batch_size=batch_size, epochs=epochs, verbose=verbose)
+    history = model.fit(
+        windows, windows, batch_size=batch_size, epochs=epochs, verbose=verbose, callbacks=list(callbacks)
+    )
     return list(history.history["loss"])
 
 

@@ -14,29 +14,42 @@ from gravity.io import Transport, TransportError, cluster_key
 from gravity.protocol.config import Parameters
 from gravity.roles.directory_client import DirectoryClient, DirectoryRefuses, NoDirectory
 
+STOP_TIME = 1.2  # seconds that a node has to end by itself
+DRAWING_TIME = 60.0  # and with a picture to draw
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 
 
 @dataclass(frozen=True)
 class Node:
-    """A program of the cluster. `owns_terminal`: its output is not marked. `finite`: it may end before the others."""
+    """A program of the cluster. `owns_terminal`: its output is not marked. `finite`: it may end before the others.
+
+    `stop_time`: the seconds that it has to end by itself. `optional`: the others go on without it, however it ends;
+    it has no window of its own.
+    """
 
     name: str
     command: list[str]
     owns_terminal: bool = False
     finite: bool = False
+    stop_time: float = STOP_TIME
+    optional: bool = False
 
 
-def nodes_of(mode: str, publisher: list[str], *, finite: bool) -> list[Node]:
-    """Return the nodes to start; `publisher` are the publisher's arguments, and `finite` if its data come to an end.
+def nodes_of(detector: list[str], publisher: list[str], *, finite: bool, dashboard: bool) -> list[Node]:
+    """Return the nodes to start, with their arguments; `finite`: whether the publisher's data come to an end.
 
-    Raises UserError if Gravity.ini cannot be used.
+    `dashboard`: whether to start the live view. Raises UserError if Gravity.ini cannot be used.
     """
     python = sys.executable
     nodes = [
         Node("DataPublisher", [python, "DataPublisher.py", *publisher], finite=finite),
-        Node("AnomalyDetector", [python, "AnomalyDetector.py", mode], owns_terminal=True),
-    ]
+        Node(
+            "AnomalyDetector", [python, "AnomalyDetector.py", *detector], owns_terminal=True,
+            stop_time=DRAWING_TIME if "--report" in detector else STOP_TIME,
+        ),
+    ]  # fmt: skip
+    if dashboard:
+        nodes.append(Node("Dashboard", [python, "Dashboard.py"], optional=True))
     if needs_directory():
         nodes.insert(0, Node("ServiceDirectory", [python, "-E", "-m", "gravity.directory"]))
     return nodes

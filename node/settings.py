@@ -6,6 +6,7 @@ import math
 import os
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ DEFAULTS = {
     "training_size": "2000",
     "training_epochs": "10",
     "model_file": "model.json",
+    "tensorboard_dir": "off",
     "window_stride": "20",
     "alarm_margin": "2.5",
     "alarm_after": "1",
@@ -30,6 +32,9 @@ DEFAULTS = {
     "lateness": "1.0",
     "max_gap": "2",
     "tolerance": "auto",
+    "address": "127.0.0.1",
+    "port": "5006",
+    "history": "24",
 }
 
 
@@ -54,6 +59,21 @@ class Settings:
         if not os.access(Path(file).resolve().parent, os.W_OK):
             self._fail(key, "a file in a folder that can be written to")
         return file
+
+    def package_folder(self, key: str, package: str) -> Path | None:
+        """Return a folder for what `package` shows, None if the setting is `off`; the package must be installed."""
+        folder = Path(self.text(key))
+        if str(folder) == "off":
+            return None
+        if find_spec(package) is None:
+            raise UserError(f"{self._place(key)}: {key} requires the package {package}: pip install {package}")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._fail(key, f"off, or a folder that can be made ({error.strerror})")
+        if not os.access(folder, os.W_OK):
+            self._fail(key, "off, or a folder that can be written to")
+        return folder
 
     def integer(self, key: str, at_least: int) -> int:
         """Return a whole number that is not below `at_least`."""

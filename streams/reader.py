@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from queue import Empty, SimpleQueue
 
@@ -27,6 +27,7 @@ MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if mo
 MOST_STREAMS = 10_000
 SILENCE = 5.0  # seconds without a point until that is logged
 LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is logged
+OVERLOAD = "dropped at overload"
 LOSSES = {
     MISSING: "dropped incomplete sample: missing %s",
     INTERPOLATED: "interpolated missing value of %s",
@@ -42,11 +43,14 @@ class StreamReader:
     def __init__(
         self, queue: SimpleQueue[list[GravityDataProduct]], *, lateness: float, max_gap: int, tolerance: float | None
     ) -> None:
-        """`lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
+        """Points that get lost are counted in `losses`, by (kind, stream).
+
+        `lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
 
         `max_gap`: how many lost points of a stream in a row are interpolated. `tolerance`: the most seconds between
         the timestamps of one sample's points; None: learned from the first points.
         """
+        self.losses: Counter[tuple[str, str]] = Counter()
         self._queue = queue
         self._lateness = lateness
         self._max_gap = max_gap
@@ -107,12 +111,17 @@ class StreamReader:
             )
         return expected
 
-    def collect(self, streams: tuple[str, ...], count: int) -> list[Sample]:
+    def collect(
+        self, streams: tuple[str, ...], count: int, watch: Callable[[list[Sample]], object] = len
+    ) -> list[Sample]:
         """Return the first `count` samples of `streams`, or nearly as many if the data end.
 
-        Raises UserError if they end earlier.
+        `watch` is called with the samples so far after each. Raises UserError if the data end earlier.
         """
-        samples = list(counted(chain.from_iterable(self.samples(streams)), count, "samples collected"))
+        samples: list[Sample] = []
+        for sample in counted(chain.from_iterable(self.samples(streams)), count, "samples collected"):
+            samples.append(sample)
+            watch(samples)
         if len(samples) < ENOUGH * count:
             raise UserError(f"the data ended after {len(samples)} samples; lower training_size in Gravity.ini")
         if len(samples) < count:
@@ -136,7 +145,9 @@ class StreamReader:
                 else:
                     log.warning("ignored unknown stream %s", point.name)
             if assembler.losses != before:
-                for (kind, stream), count in (assembler.losses - before).items():
+                lost = assembler.losses - before
+                self.losses += lost
+                for (kind, stream), count in lost.items():
                     log.warning(LOSSES[kind], stream, extra={"count": count})
                 before = assembler.losses.copy()
             if samples:
@@ -175,6 +186,7 @@ class StreamReader:
             self._waiting.extend(self._queue.get_nowait())
         if (excess := len(self._waiting) - MOST_WAITING) > 0:
             oldest = [self._waiting.popleft() for _ in range(excess)]
+            self.losses[OVERLOAD, "all streams"] += excess
             self._waiting.extendleft(product for product in reversed(oldest) if product.typeName == END_TYPE)
             log.warning(
                 "more arrives than can be scored: dropped the oldest points; raise window_stride in Gravity.ini",

@@ -8,7 +8,7 @@ from tests.support import Folder
 from gravity.log import spdlog
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="the long forms: an hour or more")
 
 

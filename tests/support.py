@@ -22,6 +22,10 @@ NODES = {  # what is in their command lines
     "DataPublisher": "DataPublisher.py",
     "AnomalyDetector": "AnomalyDetector.py",
 }
+FILES = (
+    "DataPublisher.py", "AnomalyDetector.py", "Dashboard.py", "anomaly", "dashboard", "launch", "node", "pictures",
+    "streams",
+)  # fmt: skip
 
 
 def free_port() -> int:
@@ -98,12 +102,12 @@ class Folder:
         self.port = free_port()
         self.mark = uuid.uuid4().hex
         self._programs: list[Program] = []
-        for name in ("DataPublisher.py", "AnomalyDetector.py", "anomaly", "launch", "node", "streams"):
+        for name in FILES:
             (path / name).symlink_to(PROJECT / name)
         for name in ("model.json", "model.json.h5"):
             (path / name).write_bytes((PROJECT / name).read_bytes())
         (path / "Gravity.ini").write_text((PROJECT / "Gravity.ini").read_text())
-        self.configure(ServiceDirectoryURL=f'"tcp://localhost:{self.port}"', sample_rate=1000)
+        self.configure(ServiceDirectoryURL=f'"tcp://localhost:{self.port}"', sample_rate=1000, port=0)
 
     def configure(self, **values: object) -> None:
         """Change values in Gravity.ini."""
@@ -131,9 +135,10 @@ class Folder:
         program.prints("listening")
         return program
 
-    def cluster(self, mode: str, *arguments: str) -> Program:
+    def cluster(self, mode: str, *arguments: str, dashboard: bool = False) -> Program:
         """Start what train.sh and detect.sh run once the environment is ready."""
-        return self.run(sys.executable, "-E", "-m", "launch", mode, *arguments)
+        without = [] if dashboard else ["--no-dashboard"]
+        return self.run(sys.executable, "-E", "-m", "launch", mode, *without, *arguments)
 
     def processes(self) -> list[int]:
         """Return the ids of all living processes that this folder's programs are or have started."""

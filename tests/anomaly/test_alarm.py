@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from anomaly.alarm import Alarm, Normal, Verdict, learn
+from anomaly.alarm import Alarm, Normal, Verdict, learn, levels
 
 NORMAL = Normal(typical=(1.0, 100.0), highest=(2.0, 3.0, 4.0))
 
@@ -30,6 +30,14 @@ def states(alarm: Alarm, errors: list[float]) -> str:
 def test_the_alarm_goes_on_above_the_threshold_and_off_well_below_it():
     alarm = Alarm(NORMAL, stride=1000, margin=2.0, release=0.5)  # no smoothing at so large a stride
     assert states(alarm, [1, 7.9, 8.1, 7.9, 4.1, 3.9, 7.9, 9, 1]) == "nnAaaNnAN"
+
+
+def test_errors_as_the_alarm_sees_them():
+    errors = np.array([[1.0, 50.0], [3.0, 200.0], [2.0, 100.0]])
+    unsmoothed = levels(NORMAL, errors, stride=1000, margin=2.0)
+    np.testing.assert_allclose(unsmoothed, errors / NORMAL.typical / (2.0 * NORMAL.highest[-1]))
+    constant = np.full((6, 2), [5.0, 500.0])
+    np.testing.assert_allclose(levels(NORMAL, constant, stride=2, margin=2.0), 5 / (2.0 * NORMAL.highest[1]))
 
 
 def test_each_stream_counts_relative_to_its_own_errors():

@@ -35,6 +35,10 @@ def test_any_number_of_streams(n_streams):
     mse, per_stream = Scorer(model).score(x)
     assert mse.shape == (281,) and per_stream.shape == (281, n_streams)
     np.testing.assert_allclose(mse, per_stream.mean(axis=1))
+    _, errors, rebuilt = Scorer(model).rebuilt(x)
+    np.testing.assert_allclose(rebuilt, model.predict(x, verbose=0), atol=1e-5)
+    spread = model.get_layer("normalise").variance.numpy() ** 0.5
+    np.testing.assert_allclose(np.square((x - rebuilt) / spread).mean(axis=1), errors, rtol=0.01, atol=1e-6)
 
 
 def test_the_same_seed_gives_the_same_model():

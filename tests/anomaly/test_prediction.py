@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from anomaly.features import Features
-from anomaly.prediction import BOTH, FOLDS, OTHERS, OWN, Prediction, learn
+from anomaly.prediction import BOTH, FOLDS, OTHERS, OWN, Prediction, learn, shares
 
 
 def cut(samples: np.ndarray) -> np.ndarray:
@@ -50,6 +50,16 @@ def test_predictions_from_others_and_of_its_own_leave_out_what_they_say():
     np.testing.assert_allclose(own[-1], 1, rtol=1e-3)
     np.testing.assert_allclose(own[:-1], 0, atol=1e-4)
     assert (by_stream[[0, 2], :, OWN, 1] == 0).all()
+
+
+def test_shares_say_which_streams_belong_together():
+    samples = related(3000)
+    features, prediction = learned(samples)
+    found = shares(features(features.normal(cut(samples))), prediction)
+    explained = 1 - np.square(prediction.held_out[:, OTHERS]).mean(axis=0)
+    np.testing.assert_allclose(found.sum(axis=1), np.maximum(explained, 0), atol=1e-5)
+    assert found[0, 1] > 0.8 and found[1, 0] > 0.8 and (np.diag(found) == 0).all()
+    assert found[2].max() < 0.05 and found[:, 2].max() < 0.05, "the third has nothing to do with them"
 
 
 def test_a_bent_relation_is_learned_with_hinges():

@@ -212,7 +212,7 @@ def test_trouble_with_the_streams_is_logged_and_costs_nothing_else(folder: Folde
     publisher.send_samples(30, "sin", "cos")
     publisher.send_samples(30, cos=1.0)
     for samples, mark in (("1-20", ""), ("21-40", ""), ("51-70", r"  \(after a gap\)")):
-        line = folder.detector.prints(rf"samples {samples}  MSE = (\S+)  score = \S+{mark}$", 40)
+        line = folder.detector.prints(rf"samples {samples} +MSE = (\S+)  score = \S+{mark}$", 40)
         assert float(line[1]) < 1e-3
     folder.detector.prints("ignored (a message that is not a|an incomplete) DataPointPB")
     folder.detector.prints(r" AnomalyDetector-warning\] ignored unknown stream tan$")

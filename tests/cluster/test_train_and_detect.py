@@ -12,7 +12,7 @@ from tests.support import Folder, Program, eventually
 
 from gravity import GravityDataProduct, GravityNode, GravitySubscriber, gravity
 
-MSE = re.compile(r"^(\S+)  samples (\d+)-(\d+)  MSE = (\S+)")
+MSE = re.compile(r"^(\S+)  samples (\d+)-(\d+) +MSE = (\S+)")
 LOADED_WITHOUT_US = """
 import keras, numpy
 model = keras.models.model_from_json(open("model.json").read())
