@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
-from queue import SimpleQueue
 
 from node.membership import check, join, publish
 from node.pulse import Pulse
@@ -27,6 +26,7 @@ from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.run import Run
 from anomaly.windows import cut, sliding
 from pictures import output
+from streams.inbox import Inbox
 from streams.reader import StreamReader
 
 from gravity import GravityDataProduct, GravitySubscriber, gravity
@@ -52,11 +52,11 @@ class PointReceiver(GravitySubscriber):
 
     def __init__(self) -> None:
         GravitySubscriber.__init__(self)
-        self.queue: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
+        self.inbox = Inbox()
 
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
         """Take what has arrived since the last call."""
-        self.queue.put(dataProducts)
+        self.inbox.put(dataProducts)
 
 
 def main(mode: str, picture: Path | None) -> None:
@@ -66,7 +66,7 @@ def main(mode: str, picture: Path | None) -> None:
     node, settings = join(COMPONENT_ID)
     channel, scores = settings.text("subscription_name"), settings.text("score_name", other_than="subscription_name")
     receiver = PointReceiver()
-    reader = StreamReader.configured(receiver.queue, settings)
+    reader = StreamReader.configured(receiver.inbox, settings)
     check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
     check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
 

@@ -34,7 +34,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 
 import keras
 import numpy as np
@@ -51,11 +50,10 @@ from benchmarks.contenders import MARGIN
 from benchmarks.detector_cluster import PROJECT, Cluster, environment, write_settings
 from benchmarks.report import Row, describe, median, ratio, table, write_json
 from streams import points
+from streams.inbox import Inbox
 from streams.reader import StreamReader
 
 from gravity import GravityDataProduct
-
-Arrivals = SimpleQueue[list[GravityDataProduct]]
 
 N_STEPS = 20
 BATCHES = (1, 256, 1024)
@@ -166,7 +164,7 @@ def products(samples: np.ndarray) -> list[GravityDataProduct]:
     return made
 
 
-def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps: int, stride: int) -> float:
+def examine(watch: Detector, streams: Sequence[str], arrived: Inbox, n_steps: int, stride: int) -> float:
     """Do with what has arrived all that AnomalyDetector.py does but sending; return the seconds it took."""
     reader = StreamReader(arrived, lateness=1.0, max_gap=2, tolerance=0)
     out = io.StringIO()
@@ -183,9 +181,9 @@ def examine(watch: Detector, streams: Sequence[str], arrived: Arrivals, n_steps:
     return time.perf_counter() - start
 
 
-def queue(made: Sequence[GravityDataProduct]) -> Arrivals:
-    """Return a queue with data products in the portions of a subscriber that has a backlog."""
-    arrived: Arrivals = SimpleQueue()
+def inbox(made: Sequence[GravityDataProduct]) -> Inbox:
+    """Return an inbox with data products in the portions of a subscriber that has a backlog."""
+    arrived = Inbox()
     for first in range(0, len(made), CALLBACK):
         arrived.put(list(made[first : first + CALLBACK]))
     end = GravityDataProduct("AutoencoderExample")
@@ -201,9 +199,9 @@ def through(
     _, n_steps, n_streams = model.input_shape
     watch = Detector(model, metadata, stride, MARGIN)
     run = partial(examine, watch, stream_names(n_streams))
-    run(queue(made), n_steps, stride)  # traces the model
+    run(inbox(made), n_steps, stride)  # traces the model
     gc.freeze()  # as the node does
-    return float(np.median([run(queue(made), n_steps, stride) for _ in range(rounds)]))
+    return float(np.median([run(inbox(made), n_steps, stride) for _ in range(rounds)]))
 
 
 def pipeline(quick: bool) -> Iterator[Row]:

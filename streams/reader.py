@@ -1,19 +1,19 @@
-"""From the subscriber's queue to complete samples; trouble with points and losses are logged."""
+"""From what a subscriber has received to complete samples; trouble with points and losses are logged."""
 
 from __future__ import annotations
 
 import logging
 import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import chain
-from queue import Empty, SimpleQueue
 
 from node.errors import UserError
 from node.progress import counted
 from node.settings import Settings
 
+from streams.inbox import Inbox
 from streams.points import END_TYPE, BadPoint, Point, decode, ended_streams
 from streams.samples import INTERPOLATED, LATE, MISSING, Sample, SampleAssembler
 from streams.tolerance import learn_tolerance
@@ -22,8 +22,6 @@ from gravity import GravityDataProduct
 
 LEARNING_POINTS = 20  # of the fastest stream: looked at to learn which streams there are, and their tolerance
 ENOUGH = 0.9  # of the samples that training asks for
-MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
-MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
 MOST_STREAMS = 10_000
 SILENCE = 5.0  # seconds without a point until that is logged
 LAG = 2.0  # seconds that a point has waited for its turn, from which on a growing lag is logged
@@ -38,11 +36,9 @@ log = logging.getLogger(__name__)
 
 
 class StreamReader:
-    """Reads the points that a subscriber puts into a queue, in the thread that asks for them."""
+    """Reads the points that a subscriber puts into an inbox, in the thread that asks for them."""
 
-    def __init__(
-        self, queue: SimpleQueue[list[GravityDataProduct]], *, lateness: float, max_gap: int, tolerance: float | None
-    ) -> None:
+    def __init__(self, inbox: Inbox, *, lateness: float, max_gap: int, tolerance: float | None) -> None:
         """Points that get lost are counted in `losses`, by (kind, stream).
 
         `lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
@@ -51,20 +47,19 @@ class StreamReader:
         the timestamps of one sample's points; None: learned from the first points.
         """
         self.losses: Counter[tuple[str, str]] = Counter()
-        self._queue = queue
+        self._inbox = inbox
         self._lateness = lateness
         self._max_gap = max_gap
         self._tolerance = tolerance
         self._live: set[str] = set()  # streams that have sent a point and have not ended
         self._ended = False  # whether all have
         self._looked_at: list[list[Point]] = []
-        self._waiting: deque[GravityDataProduct] = deque()
 
     @classmethod
-    def configured(cls, queue: SimpleQueue[list[GravityDataProduct]], settings: Settings) -> StreamReader:
+    def configured(cls, inbox: Inbox, settings: Settings) -> StreamReader:
         """Return a reader with the settings of Gravity.ini."""
         return cls(
-            queue,
+            inbox,
             lateness=settings.number("lateness", above=0),
             max_gap=settings.integer("max_gap", at_least=0),
             tolerance=settings.number_or_auto("tolerance", at_least=0),
@@ -160,9 +155,14 @@ class StreamReader:
         silent_since = time.monotonic()
         lag_before = math.inf  # points have waited while TensorFlow was imported; that is soon made up for
         while not self._ended:
-            try:
-                products = self._take(timeout=1.0)
-            except Empty:
+            products = self._inbox.take(timeout=1.0)
+            if dropped := self._inbox.dropped():
+                self.losses[OVERLOAD, "all streams"] += dropped
+                log.warning(
+                    "more arrives than can be scored: dropped the oldest points; raise window_stride in Gravity.ini",
+                    extra={"count": dropped},
+                )
+            if not products:
                 if (silent := time.monotonic() - silent_since) >= SILENCE:
                     log.warning("nothing has arrived for %.0f s; is the publisher running?", silent)
                 continue
@@ -174,25 +174,6 @@ class StreamReader:
             if points := list(self._decoded(products)):
                 yield points
                 silent_since = time.monotonic()
-
-    def _take(self, timeout: float) -> list[GravityDataProduct]:
-        """Return what waits, up to a limit; raise queue.Empty if nothing comes within `timeout` seconds.
-
-        If too much waits, the oldest is dropped, but never the news that streams have ended.
-        """
-        if not self._waiting:
-            self._waiting.extend(self._queue.get(timeout=timeout))
-        while not self._queue.empty():
-            self._waiting.extend(self._queue.get_nowait())
-        if (excess := len(self._waiting) - MOST_WAITING) > 0:
-            oldest = [self._waiting.popleft() for _ in range(excess)]
-            self.losses[OVERLOAD, "all streams"] += excess
-            self._waiting.extendleft(product for product in reversed(oldest) if product.typeName == END_TYPE)
-            log.warning(
-                "more arrives than can be scored: dropped the oldest points; raise window_stride in Gravity.ini",
-                extra={"count": excess},
-            )
-        return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
 
     def _decoded(self, products: list[GravityDataProduct]) -> Iterator[Point]:
         for product in products:

@@ -12,7 +12,7 @@ sys.path.insert(0, os.getcwd())
 seconds, room = float(sys.argv[1]), int(sys.argv[2])
 
 from anomaly import detector  # noqa: E402
-from streams import reader  # noqa: E402
+from streams import inbox  # noqa: E402
 
 examine = detector.Detector.examine
 
@@ -23,6 +23,6 @@ def examine_slowly(self, windows):
 
 
 detector.Detector.examine = examine_slowly
-reader.MOST_WAITING = room
+inbox.MOST_WAITING = room
 sys.argv = ["AnomalyDetector.py", "detect"]
 runpy.run_path("AnomalyDetector.py", run_name="__main__")

@@ -1,14 +1,15 @@
-"""From a queue of messages to samples."""
+"""From messages in an inbox to samples."""
 
 import time
+from collections import deque
 from itertools import chain
-from queue import SimpleQueue
 
 from node.errors import UserError
 
 import pytest
 
-from streams import points, reader
+from streams import inbox, points, reader
+from streams.inbox import Inbox
 from streams.reader import StreamReader
 
 from gravity import GravityDataProduct
@@ -28,21 +29,26 @@ def end(*streams: str, cached: bool = False) -> GravityDataProduct:
     return made
 
 
-class OneByOne(SimpleQueue):  # type: ignore[type-arg]
-    """A queue whose lots arrive one by one, each when the one before has been taken."""
+class OneByOne(Inbox):
+    """An inbox whose lots arrive one by one, each when the one before has been taken."""
 
-    def empty(self) -> bool:
-        return True
+    def __init__(self) -> None:
+        super().__init__()
+        self.lots: deque[list[GravityDataProduct]] = deque()
+
+    def take(self, timeout: float) -> list[GravityDataProduct]:
+        if self.lots:
+            self.put(self.lots.popleft())
+        return super().take(timeout)
 
 
 def reader_of(
     *lists: list[GravityDataProduct], max_gap: int = 0, tolerance: float | None = 0, ends: tuple[str, ...] = ()
 ) -> StreamReader:
     """A reader of these messages, one lot after the other, and then the end of the streams `ends`."""
-    queue = OneByOne()
-    for products in [*lists, [end(*ends)]] if ends else lists:
-        queue.put(products)
-    return StreamReader(queue, lateness=0.01, max_gap=max_gap, tolerance=tolerance)
+    arriving = OneByOne()
+    arriving.lots.extend([*lists, [end(*ends)]] if ends else lists)
+    return StreamReader(arriving, lateness=0.01, max_gap=max_gap, tolerance=tolerance)
 
 
 def test_points_looked_at_to_learn_the_streams_are_not_lost():
@@ -66,44 +72,44 @@ def test_the_oldest_points_are_dropped_if_too_many_wait(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     """They leave a gap, not values that never were; the end of the streams is not lost."""
-    monkeypatch.setattr(reader, "MOST_WAITING", 301)
-    monkeypatch.setattr(reader, "MOST", 50)
-    queue: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
-    late = StreamReader(queue, lateness=0.01, max_gap=2, tolerance=0)
-    queue.put([product(stream, sample) for sample in range(25) for stream in ("a", "b")])
-    queue.put([end("b")])
+    monkeypatch.setattr(inbox, "MOST_WAITING", 301)
+    monkeypatch.setattr(inbox, "MOST", 50)
+    arrived = Inbox()
+    late = StreamReader(arrived, lateness=0.01, max_gap=2, tolerance=0)
+    arrived.put([product(stream, sample) for sample in range(25) for stream in ("a", "b")])
+    arrived.put([end("b")])
     samples = late.samples(("a", "b"))
     first = next(samples)
     for begin in range(25, 1000, 5):
-        queue.put([product(stream, sample) for sample in range(begin, begin + 5) for stream in ("a", "b")])
-    queue.put([end("a", "b")])
+        arrived.put([product(stream, sample) for sample in range(begin, begin + 5) for stream in ("a", "b")])
+    arrived.put([end("a", "b")])
     rest = list(chain.from_iterable(samples))
     numbers = [sample.values[0] for sample in [*first, *rest]]
     assert numbers[:25] == list(range(25)) and numbers[25:] == list(range(int(numbers[25]), 1000))
     assert 845 <= numbers[25] <= 855
     assert [sample.after_gap for sample in rest] == [True] + [False] * (len(rest) - 1)
     [told] = [record for record in caplog.records if "dropped the oldest points" in record.message]
-    assert told.count == 1 + 2000 - 50 + 1 - 301  # type: ignore[attr-defined]
+    assert told.count == 1950 - (301 - 1), "the points that do not fit beside the last end"  # type: ignore[attr-defined]
 
 
 def test_all_lots_that_wait_are_taken_at_once():
-    queue: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
+    arrived = Inbox()
     first = [product("a", 0)]
     for lot in (first, [product("a", 1)], [end("a")]):
-        queue.put(lot)
-    reader = StreamReader(queue, lateness=1, max_gap=0, tolerance=0)
+        arrived.put(lot)
+    reader = StreamReader(arrived, lateness=1, max_gap=0, tolerance=0)
     assert [len(points) for points in reader._points()] == [2]
     assert len(first) == 1, "a callback's list is left as it is"
 
 
 def test_a_long_backlog_is_taken_in_portions(monkeypatch: pytest.MonkeyPatch):
     """So that the first of it need not wait for the last."""
-    monkeypatch.setattr("streams.reader.MOST", 10)
-    queue: SimpleQueue[list[GravityDataProduct]] = SimpleQueue()
+    monkeypatch.setattr("streams.inbox.MOST", 10)
+    arrived = Inbox()
     for lot in range(3):
-        queue.put([product("a", 9 * lot + sample) for sample in range(9)])
-    queue.put([end("a")])
-    reader = StreamReader(queue, lateness=1, max_gap=0, tolerance=0)
+        arrived.put([product("a", 9 * lot + sample) for sample in range(9)])
+    arrived.put([end("a")])
+    reader = StreamReader(arrived, lateness=1, max_gap=0, tolerance=0)
     assert [len(points) for points in reader._points()] == [10, 10, 7]
 
 
@@ -237,3 +243,14 @@ def test_samples_are_collected_for_training(caplog: pytest.LogCaptureFixture):
     assert caplog.messages == ["the data ended after 100 samples, which is enough"]
     with pytest.raises(UserError, match="the data ended after 100 samples; lower training_size"):
         reader_of(everything, ends=("a", "b")).collect(("a", "b"), 112)
+
+
+def test_an_inbox_is_bounded_while_nobody_takes_anything(monkeypatch: pytest.MonkeyPatch):
+    """As long as TensorFlow is imported."""
+    monkeypatch.setattr(inbox, "MOST_WAITING", 100)
+    arrived = Inbox()
+    for sample in range(1000):
+        arrived.put([product("a", sample)])
+    assert (arrived.dropped(), arrived.dropped()) == (900, 0)
+    assert [points.decode(p.data, p.typeName).value for p in arrived.take(1)] == list(range(900, 1000))
+    assert arrived.take(0.01) == []

@@ -1,0 +1,49 @@
+"""What has arrived and waits for its turn, in bounded memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable
+
+from streams.points import END_TYPE
+
+from gravity import GravityDataProduct
+
+MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
+MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
+
+
+class Inbox:
+    """Data products from one thread to another, in order.
+
+    If too many wait, the oldest are dropped and counted, but never the news that streams have ended.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[GravityDataProduct] = deque()
+        self._dropped = 0  # since the last question
+        self._changed = threading.Condition()
+
+    def put(self, products: Iterable[GravityDataProduct]) -> None:
+        """Add what has arrived."""
+        with self._changed:
+            self._waiting.extend(products)
+            if (excess := len(self._waiting) - MOST_WAITING) > 0:
+                oldest = [self._waiting.popleft() for _ in range(excess)]
+                ends = [product for product in oldest if product.typeName == END_TYPE]
+                self._waiting.extendleft(reversed(ends))
+                self._dropped += excess - len(ends)
+            self._changed.notify()
+
+    def take(self, timeout: float) -> list[GravityDataProduct]:
+        """Return what waits, up to MOST; nothing if nothing comes within `timeout` seconds."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting, timeout)
+            return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+
+    def dropped(self) -> int:
+        """Return how many were dropped since the last call."""
+        with self._changed:
+            dropped, self._dropped = self._dropped, 0
+            return dropped
