@@ -168,7 +168,7 @@ class StreamReader:
                 continue
             received = products[0].receivedTimestamp
             lag = time.time() - received / 1e6 if received else 0.0
-            if lag > max(LAG, lag_before):
+            if lag > lag_before > LAG:  # once only is a clock that was set forward
                 log.warning("%.0f s behind the publisher; if that grows, raise window_stride in Gravity.ini", lag)
             lag_before = lag
             if points := list(self._decoded(products)):
