@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import io
 import os
+import resource
 import subprocess
 import sys
 
 import h5py
 
 SECONDS = 30
-MEMORY = 4 << 30  # bytes of addresses, of which the libraries take half a gigabyte
+MEMORY, MEMORY_PER_BYTE = 160 << 20, 8  # bytes, of which the libraries take a third, and for each of the file
 MOST_OBJECTS = 5000
 DEEPEST = 8  # groups within groups
 LONGEST_ATTRIBUTE = 1 << 16  # bytes: what HDF5 itself can hold
@@ -29,7 +30,7 @@ class Refused(ValueError):
 def copied(content: bytes) -> bytes:
     """Return the bytes of a new HDF5 file with what the file in `content` holds; raise Refused."""
     command = [sys.executable, "-P", __file__]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its threads take addresses
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # its threads take memory
     try:
         child = subprocess.run(command, input=content, capture_output=True, timeout=SECONDS, env=environment)
     except subprocess.TimeoutExpired:
@@ -48,6 +49,14 @@ def copy(content: bytes) -> bytes:
         with h5py.File(new, "w") as target:
             _Copy(len(content)).group(source, target, "")
     return new.getvalue()
+
+
+def confine(size: int) -> None:
+    """Limit the time and the memory of this process, which is about to read a file of `size` bytes."""
+    memory = MEMORY + MEMORY_PER_BYTE * size
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class _Copy:
@@ -97,13 +106,10 @@ class _Copy:
 
 
 if __name__ == "__main__":
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    content = sys.stdin.buffer.read()
+    confine(len(content))
     try:
-        sys.stdout.buffer.write(copy(sys.stdin.buffer.read()))
+        sys.stdout.buffer.write(copy(content))
     except Exception as error:  # damage can make h5py raise anything
         sys.stderr.write(str(error) or type(error).__name__)
         sys.exit(REFUSED)

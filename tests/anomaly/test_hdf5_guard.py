@@ -1,6 +1,7 @@
 """An HDF5 file is copied by another process, and only what is plain."""
 
 import io
+import subprocess
 import sys
 
 import h5py
@@ -121,6 +122,14 @@ def test_reading_takes_a_bounded_time(monkeypatch):
     monkeypatch.setattr(hdf5_guard, "SECONDS", 2)
     with pytest.raises(Refused, match=r"reading takes more than 2 s|names|heap"):
         copied(forged())
+
+
+def test_the_process_has_little_memory():
+    attempt = "from anomaly import hdf5_guard; hdf5_guard.confine(80_000); bytes(int({} * 2**20))"
+    for megabytes, code in ((50, 0), (160, 1)):
+        tried = subprocess.run([sys.executable, "-c", attempt.format(megabytes)], cwd=PROJECT, capture_output=True)
+        assert tried.returncode == code, tried.stderr
+    assert tried.stderr.endswith(b"MemoryError\n")
 
 
 def test_a_crash_is_a_refusal(monkeypatch):
