@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -166,3 +168,61 @@ def test_a_node_closes_at_once_while_there_is_no_directory(cluster: Cluster, thr
     with cluster.node():
         stop(cluster)
     assert threads() <= before
+
+
+@pytest.mark.usefixtures("soon")
+def test_nothing_comes_twice_or_not_at_all_if_one_publisher_registers_again_before_another(
+    cluster: Cluster, product: Product, free_port: Callable[[], int], eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    prompt, late = cluster.publisher("P", "Prompt"), cluster.publisher("P", "Late")
+    collector = cluster.subscriber(cluster.node(), "P")
+    prompt.publish(product("P", "prompt"))
+    late.publish(product("P", "late"))
+    eventually(lambda: sorted(collector.texts) == ["late", "prompt"])
+    assert late._running and late._running._watch
+    hold = threading.Event()
+    renew = late._running._watch._renew
+    monkeypatch.setattr(late._running._watch, "_renew", lambda updates: hold.wait(10) and renew(updates))
+    stop(cluster)
+    start(cluster, min_port=free_port(), max_port=65535)
+    eventually(lambda: len(cluster.publishers("P")) == 1)
+    for number in range(20):  # while the new directory knows only one of them
+        late.publish(product("P", f"late {number}"))
+        prompt.publish(product("P", f"prompt {number}"))
+        time.sleep(0.02)
+    hold.set()
+    eventually(lambda: len(cluster.publishers("P")) == 2)
+    late.publish(product("P", "end"))
+    eventually(lambda: "end" in collector.texts)
+    expected = ["late", "prompt", "end", *(f"{who} {n}" for who in ("late", "prompt") for n in range(20))]
+    assert sorted(collector.texts) == sorted(expected)
+
+
+@pytest.mark.usefixtures("soon")
+def test_a_publisher_that_does_not_return_is_left(
+    cluster: Cluster, raw: Callable[[int], zmq.Socket[bytes]], free_port: Callable[[], int], eventually: Eventually,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Whoever takes its port later hears nothing from its subscribers."""
+    monkeypatch.setattr("gravity.roles.subscriber._SETTLING_TIME", 1.0)
+    cluster.publisher("P", "Faithful")
+    gone = cluster.publisher("P", "Gone")
+    assert gone._running
+    [url] = [publication.url for publication in gone._running.publisher_role.publications()]
+    cluster.subscriber(cluster.node(), "P")
+    stop(cluster)
+    gone.close()
+    taken = raw(zmq.XPUB)
+    eventually(lambda: bound(taken, url))
+    assert taken.poll(10_000) and taken.recv() == b"\x01", "connected while nobody knows whether it returns"
+    start(cluster, min_port=free_port(), max_port=65535)
+    assert taken.poll(10_000) and taken.recv() == b"\x00"
+
+
+def bound(socket: zmq.Socket[bytes], url: str) -> bool:
+    try:
+        socket.bind(url)
+    except zmq.ZMQError:
+        return False
+    return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ..protocol.envelope import MalformedFrame, copy_of, decode_data_product
 from ..protocol.subscription import Subscription, choose_publishers, is_from
 from .metrics import SUBSCRIPTION, Metrics
 
+_SETTLING_TIME = 10.0  # seconds in which all nodes notice that the directory has restarted
 _BATCH = 100  # messages per callback: more would not fit in the processor's cache
 
 
@@ -53,10 +55,19 @@ class _Filtered:
 
 @dataclass(slots=True)
 class _Feed:
-    """A data product: its publishers, and its subscribers by filter text."""
+    """A data product: its publishers, and its subscribers by filter text.
+
+    `publishers`: those that the directory lists. `carried`: those that it listed before it restarted.
+    """
 
     publishers: list[Publisher]
+    carried: list[Publisher] = field(default_factory=list)
     filtered: dict[bytes, _Filtered] = field(default_factory=dict)
+
+    @property
+    def used(self) -> list[Publisher]:
+        listed = {publisher.url for publisher in self.publishers}
+        return [*self.publishers, *(publisher for publisher in self.carried if publisher.url not in listed)]
 
 
 class SubscriberRole:
@@ -81,6 +92,7 @@ class SubscriberRole:
         self._metrics = metrics
         self._feeds: dict[Key, _Feed] = {}
         self._updates: tuple[Publisher, Receiver] | None = None  # of the lists of publishers
+        self._settled = 0.0  # when all have registered again with a restarted directory
 
     def subscribe(
         self,
@@ -115,15 +127,23 @@ class SubscriberRole:
 
     def _renew(self, publishers: Mapping[Key, list[Publisher]], updates: Publisher) -> None:
         self._follow(updates)
+        self._settled = time.monotonic() + _SETTLING_TIME
         for key, feed in self._feeds.items():
-            if listed := publishers.get(key):  # if empty, they have not registered again yet; the connections work
-                self._use(key, feed, listed)
+            feed.carried = feed.used
+            self._use(key, feed, publishers.get(key, []))
+        self._loop().call_at(self._settled, self._settle)
+
+    def _settle(self) -> None:
+        """Leave the publishers that have not registered again, unless nobody has: nodes of the original do not."""
+        for key, feed in self._feeds.items():
+            if feed.publishers:
+                self._use(key, feed, feed.publishers)
 
     def _follow(self, updates: Publisher) -> Receiver:
         """Receive the updates of this publisher only."""
+        receiver = self._transport.receiver(updates.url)
         if self._updates:
             self._loop().unwatch(self._updates[1])
-        receiver = self._transport.receiver(updates.url)
         self._updates = updates, receiver
         for key in self._feeds:
             receiver.add_topic(key.id.encode())
@@ -132,8 +152,10 @@ class SubscriberRole:
 
     def _use(self, key: Key, feed: _Feed, publishers: list[Publisher]) -> None:
         feed.publishers = publishers
+        if time.monotonic() >= self._settled:
+            feed.carried = []
         for topic, filtered in feed.filtered.items():
-            self._connect(key, topic, filtered, publishers)
+            self._connect(key, topic, filtered, feed.used)
 
     def _add(
         self,
@@ -154,7 +176,7 @@ class SubscriberRole:
         if filtered is None:
             filtered = feed.filtered[topic] = _Filtered(Subscription(key.id, key.domain, wants_cached=wants_cached))
             filtered.subscribers.append(ref)
-            self._connect(key, topic, filtered, feed.publishers)
+            self._connect(key, topic, filtered, feed.used)
         elif all(known is not ref for known in filtered.subscribers):  # `==` would compare the referents
             filtered.subscribers.append(ref)
             last = filtered.subscription.last_products()
