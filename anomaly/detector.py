@@ -16,6 +16,7 @@ from anomaly.alarm import Alarm, Normal, Verdict, learn
 from anomaly.autoencoder import Scorer, build, code_size, fit
 from anomaly.blame import blame
 from anomaly.diagnosis import Diagnosis, Kind, refined
+from anomaly.prediction import explained_by_others
 from anomaly.relations import FEWEST, Relations, Watch
 from anomaly.windows import Window
 
@@ -106,7 +107,7 @@ def train(
     relations, held_out = Relations.learn(windows)
     metadata["relations"] = relations.to_metadata()
     bias = insight.smallest_bias(relations)
-    sight = Sight(bias * relations.features.spread, bias, insight.explained_by_others(held_out))
+    sight = Sight(bias * relations.features.spread, bias, explained_by_others(held_out))
     remarks = list(insight.remarks(streams, windows, relations, held_out))
     return Trained(model, metadata, remarks, losses, errors, sight)
 

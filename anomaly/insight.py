@@ -11,7 +11,7 @@ from anomaly.averages import smoothed
 from anomaly.checks import CHECKS, MOST_NOISE, NAMES
 from anomaly.features import Array
 from anomaly.limits import RESOLVED, freedom, memories
-from anomaly.prediction import BOTH, OTHERS, OWN
+from anomaly.prediction import BOTH, OTHERS, OWN, explained_by_others
 from anomaly.relations import FEWEST, Relations
 
 UNRELATED = 0.1  # of a stream's variance that the others explain: less is nothing
@@ -60,12 +60,6 @@ def smallest_bias(relations: Relations) -> Array:
     limits = [(CHECKS[i].weight, usual.limits[i]) for i in map(NAMES.index, ("others", "others, slow"))]
     least: Array = np.min([usual.spread[OTHERS] * np.sqrt(limit * w / (2 - w)) for w, limit in limits], axis=0)
     return least
-
-
-def explained_by_others(held_out: Array) -> Array:
-    """Return the share of each stream's variance, 0 to 1, that the others explain; `held_out`: see `remarks`."""
-    explained: Array = np.maximum(1 - np.square(held_out[:, OTHERS]).mean(axis=0), 0)
-    return explained
 
 
 def _anomalies(

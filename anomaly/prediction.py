@@ -69,6 +69,15 @@ def learn(features: NDArray[np.float32], n_hinges: int, n_steps: int) -> Predict
     return Prediction(total.mean.astype(np.float32), weights, held_out)
 
 
+def explained_by_others(held_out: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the share of each stream's variance, 0 to 1, that the others explain, shape (n_streams,).
+
+    `held_out`: the residuals of windows when left out, shape (n, N_PREDICTIONS, n_streams).
+    """
+    explained: NDArray[np.float64] = np.maximum(1 - np.square(held_out[:, OTHERS], dtype=np.float64).mean(axis=0), 0)
+    return explained
+
+
 def shares(features: NDArray[np.float32], learned: Prediction) -> NDArray[np.float32]:
     """Return the share of each row's stream's variance that each column's stream predicts, (n_streams, n_streams).
 
@@ -84,7 +93,7 @@ def shares(features: NDArray[np.float32], learned: Prediction) -> NDArray[np.flo
             "ft,fg,gt->t", weights[source], centred.T @ centred / n_windows, weights[source], optimize=True
         )
     np.fill_diagonal(contributed, 0)
-    explained = np.maximum(1 - np.square(learned.held_out[:, OTHERS], dtype=np.float64).mean(axis=0), 0)
+    explained = explained_by_others(learned.held_out)
     total = np.maximum(contributed.sum(axis=1), np.finfo(np.float64).tiny)
     result: NDArray[np.float32] = (contributed / total[:, None] * explained[:, None]).astype(np.float32)
     return result

@@ -17,7 +17,7 @@ MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if mo
 class Inbox:
     """Data products from one thread to another, in order.
 
-    If too many wait, the oldest are dropped and counted, but never the news that streams have ended.
+    If too many wait, the oldest are dropped and counted, but not the latest news that streams have ended.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Inbox:
             self._waiting.extend(products)
             if (excess := len(self._waiting) - MOST_WAITING) > 0:
                 oldest = [self._waiting.popleft() for _ in range(excess)]
-                ends = [product for product in oldest if product.typeName == END_TYPE]
+                ends = [product for product in oldest if product.typeName == END_TYPE][-MOST:]
                 self._waiting.extendleft(reversed(ends))
                 self._dropped += excess - len(ends)
             self._changed.notify()

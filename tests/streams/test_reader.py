@@ -256,3 +256,15 @@ def test_an_inbox_is_bounded_while_nobody_takes_anything(monkeypatch: pytest.Mon
     assert (arrived.dropped(), arrived.dropped()) == (900, 0)
     assert [points.decode(p.data, p.typeName).value for p in arrived.take(1)] == list(range(900, 1000))
     assert arrived.take(0.01) == []
+
+
+def test_a_flood_of_ends_is_bounded_too(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(inbox, "MOST_WAITING", 100)
+    monkeypatch.setattr(inbox, "MOST", 20)
+    arrived = Inbox()
+    for _ in range(1000):
+        arrived.put([end("a")])
+    arrived.put([product("a", sample) for sample in range(100)])
+    waiting = [p for _ in range(10) for p in arrived.take(0)]
+    assert [points.decode(p.data, p.typeName).value for p in waiting[20:]] == list(range(100))
+    assert len(waiting) == 120 and arrived.dropped() == 1000 - 20
