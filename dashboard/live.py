@@ -330,7 +330,7 @@ class Live:
         if detector is State.GONE and publisher is not State.HERE:
             detector = State.UNKNOWN
         nodes = (
-            ("publisher", self._publisher, publisher, f"{rate:.3g} samples/s"),
+            ("publisher", self._publisher, publisher, f"{rate:,.{0 if rate >= 100 else 1}f} samples/s"),
             ("detector", self._detector, detector, self._work()),
             ("Service Directory", self._directory, directory, "answers"),
         )

@@ -1,4 +1,4 @@
-"""The plots of one viewer's page, brought up to date from what is live."""
+"""The large plots of one viewer's page, brought up to date from what is live."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bokeh.plotting import figure
 from dashboard.history import Array
 from dashboard.live import LEAST_SCORE, Live
 
-FEW = 12  # streams that get large plots
+MOST = 800  # points of a curve
 # How much an alarm is shaded: in all plots, and in that of the stream to blame.
 FAINT, STRONG = 0.15, 0.25
 LABEL = 28  # characters of what is said of an alarm
@@ -23,12 +23,11 @@ ALARM, BLUE, GREEN, GREY, INK = "#D55E00", "#0072B2", "#009E73", "#767676", "#22
 
 
 class Plots:
-    """The score, a plot for each place of the page, and the loss of a training."""
+    """The score, a plot for each of a few places of the page, and the loss of a training."""
 
     def __init__(self, document: Document, live: Live, seconds: float, places: int, training: bool) -> None:
-        """`seconds`: how far back to show. `places`: how many streams have a plot. `training`: has the loss?"""
+        """`seconds`: how far back to show. `places`: how many streams have a large plot. `training`: has the loss?"""
         self._live, self._seconds = live, seconds
-        self._most = 800 if places <= FEW else 240  # points of a curve
         self._x = Range1d(0, 1)
         self._alarms = _source("x0", "x1")
         self._gaps = _source("x0", "x1")
@@ -39,14 +38,14 @@ class Plots:
             location=1, dimension="width", line_color=ALARM, line_width=1.5, line_dash=[6, 4], tags=["alarm"]
         )
         for number, sources in enumerate(self._places):
-            document.add_root(self._stream_plot(f"place{number}", *sources, small=places > FEW))
+            document.add_root(self._stream_plot(f"place{number}", *sources))
         document.add_root(self._score_plot())
         if training:
             document.add_root(self._loss_plot())
 
     def update(self) -> None:
         """Show what is new."""
-        shown = self._live.shown(self._seconds, len(self._places), self._most)
+        shown = self._live.shown(self._seconds, len(self._places), MOST)
         local = shown.offset
         alarms = [
             (max(alarm.begin, shown.begin) + local, (shown.end if alarm.end is None else alarm.end) + local, alarm)
@@ -71,9 +70,9 @@ class Plots:
             self._x.update(start=shown.begin + local, end=shown.end + local)
 
     def _stream_plot(
-        self, name: str, values: ColumnDataSource, rebuilt: ColumnDataSource, blamed: ColumnDataSource, small: bool
+        self, name: str, values: ColumnDataSource, rebuilt: ColumnDataSource, blamed: ColumnDataSource
     ) -> figure:
-        plot = self._plot(name, 110 if small else 180)
+        plot = self._plot(name, 180)
         plot.vstrip("x0", "x1", source=blamed, fill_color=ALARM, fill_alpha=STRONG, line_color=None)
         curves = [
             plot.line("x", "y", source=values, line_color=BLUE, line_width=1.8),
@@ -83,7 +82,6 @@ class Plots:
             curve.glyph.tags = [tag]
         plot.y_range = DataRange1d(renderers=curves, range_padding=0.15, default_span=1e-3)
         plot.yaxis[0].ticker.desired_num_ticks = 4
-        plot.xaxis[0].ticker.desired_num_ticks = 3 if small else 6
         plot.xaxis[0].formatter.context = None  # the date stands below the score
         return plot
 

@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import socket
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,27 +21,35 @@ from jinja2 import Environment, FileSystemLoader
 from tornado.web import RequestHandler, StaticFileHandler
 
 from dashboard.live import Live
-from dashboard.plots import FEW, Plots
+from dashboard.plots import Plots
+from dashboard.small_plots import small_plots
 
 PAGE = Path(__file__).parent / "page"
 SPANS = {"1 minute": 60, "10 minutes": 600, "1 hour": 3600, "1 day": 86400}  # that can be looked at, in seconds
+FEW = 12  # streams that get large plots
 MOST_PLACES = 64  # plots of streams; all are in the table
-OFTEN, SELDOM = 400, 1500  # milliseconds from one update of few, and of many plots to the next
+OFTEN = 400  # milliseconds from one update of the large plots to the next
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Text(RequestHandler):
     """Returns what `look` returns, as JSON."""
 
-    def initialize(self, look: Any) -> None:
-        """`look`: called without arguments."""
+    def initialize(self, look: Callable[[int], Any]) -> None:
+        """`look`: called with the seconds to look back."""
         self._look = look
 
     def get(self) -> None:
         """Answer a request."""
         self.set_header("Content-Type", "application/json")
         self.set_header("Cache-Control", "no-store")
-        self.write(json.dumps(self._look(), allow_nan=False))
+        self.write(json.dumps(self._look(asked(self.request)), allow_nan=False))
+
+
+def asked(request: Any) -> int:
+    """Return how many seconds a request asks to look back; those of the first span if it does not."""
+    wanted = request.arguments.get("seconds", []) if request else []
+    return next((span for span in SPANS.values() if [str(span).encode()] == wanted), 60)
 
 
 def serve(live: Live, address: str, port: int) -> Server:
@@ -50,7 +59,7 @@ def serve(live: Live, address: str, port: int) -> Server:
     logging.getLogger("tornado").setLevel(logging.WARNING)
     port = port or free_port(address)
 
-    def look() -> dict[str, Any]:
+    def look(_seconds: int) -> dict[str, Any]:
         return live.summary() | {"layout": layout_of(live)}
 
     try:
@@ -62,7 +71,8 @@ def serve(live: Live, address: str, port: int) -> Server:
             allow_websocket_origin=[f"{name}:{port}" for name in LOOPBACK] if address in LOOPBACK else ["*"],
             extra_patterns=[
                 ("/status.json", Text, {"look": look}),
-                ("/relations.json", Text, {"look": live.relations}),
+                ("/relations.json", Text, {"look": lambda _: live.relations()}),
+                ("/plots.json", Text, {"look": lambda seconds: small_plots(live, seconds, MOST_PLACES)}),
                 ("/page/(.*)", StaticFileHandler, {"path": str(PAGE)}),
             ],
         )
@@ -89,18 +99,17 @@ def layout_of(live: Live) -> str:
 
 def fill(live: Live, document: Document) -> None:
     """Make the page of a new viewer."""
-    request: Any = getattr(document.session_context, "request", None)
-    asked = request.arguments.get("seconds", []) if request else []
-    seconds = next((s for s in SPANS.values() if [str(s).encode()] == asked), 60)
+    seconds = asked(getattr(document.session_context, "request", None))
     layout = live.layout()
     places = min(MOST_PLACES, len(layout["streams"]))
-    plots = Plots(document, live, seconds, places, layout["training"])
+    few = places <= FEW
+    plots = Plots(document, live, seconds, places if few else 0, layout["training"])
     plots.update()
     document.title = "Anomaly detection"
     document.template = Environment(loader=FileSystemLoader(PAGE), autoescape=True).get_template("page.html")
     document.template_variables.update(
-        layout=json.dumps(layout), places=places, few=places <= FEW, spans=SPANS, seconds=seconds,
+        layout=json.dumps(layout), places=places, few=few, spans=SPANS, seconds=seconds,
         training=layout["training"], related=layout["related"],
     )  # fmt: skip
-    document.add_periodic_callback(plots.update, OFTEN if places <= FEW else SELDOM)
+    document.add_periodic_callback(plots.update, OFTEN)
     document.config.update(reconnect_session=False, notify_connection_status=False)

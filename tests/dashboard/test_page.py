@@ -263,3 +263,28 @@ def test_a_training_is_shown(folder: Folder, dashboard, open_browser, feed):
     eventually(lambda: text(browser, "progress") == "epoch 3 of 10, loss 0.125")
     eventually(lambda: [y for _, y in curve(browser, "loss", "stream")] == [0.5, 0.25, 0.125])
     assert text(browser, "state") == "training"
+
+
+DRAWN = """
+return [...document.querySelectorAll(".place canvas")].filter((canvas) => {
+  const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+  const pen = copy.getContext("2d", { willReadFrequently: true });
+  pen.drawImage(canvas, 0, 0);
+  const { data } = pen.getImageData(0, 0, copy.width, copy.height);
+  const blue = (i) => data[i] < 30 && data[i + 1] > 90 && data[i + 2] > 150 && data[i + 3] > 200;
+  return Array.from({ length: data.length / 4 }, (_, i) => blue(4 * i)).filter(Boolean).length > 50;
+}).length;
+"""
+
+
+def test_many_streams_have_small_plots(folder: Folder, dashboard, feed, open_browser):
+    names = [f"sensor {number:02}" for number in range(64)]
+    folder.directory()
+    _, url = dashboard()
+    source = feed(names)
+    browser = open_browser()
+    browser.get(url)
+    keep_feeding(source, lambda: browser.execute_script(DRAWN) == 64 and is_complete(browser), blamed="sensor 40")
+    first = browser.execute_script("return document.querySelector('.place.blamed .name')?.textContent")
+    assert first == "sensor 40"
+    assert console(browser) == []
