@@ -509,7 +509,7 @@ def test_a_reader_meets_saves_in_progress(pair, files):
     model_files._replace_pair(pair, *files[2])
     child = in_child(lambda: save_for_ever(pair, files, 0.1))
     try:
-        end = time.monotonic() + 10
+        end = time.monotonic() + 40
         seen = set()
         while len(seen) < 2 and time.monotonic() < end:
             seen.add(load_consistent(pair))

@@ -149,14 +149,20 @@ def test_without_a_file_the_directory_is_at_port_5555(
     assert asked == ["tcp://127.0.0.1:5555"]
 
 
-def test_no_directory(cluster: Cluster, capfd: pytest.CaptureFixture[str], impatient: None, product: Product) -> None:
+def test_no_directory(
+    cluster: Cluster,
+    capfd: pytest.CaptureFixture[str],
+    impatient: None,
+    product: Product,
+    eventually: Eventually,
+) -> None:
     cluster.directory.close()
     with GravityNode() as node:
         assert node.init("Comp") == gravity.REQUEST_TIMEOUT
         assert node.registerDataProduct("P", gravity.TCP) == gravity.REQUEST_TIMEOUT
         assert node.subscribe("P", GravitySubscriber()) == gravity.NO_SERVICE_DIRECTORY
         cluster.directory = ServiceDirectory(cluster.url)
-        assert node.init("Comp") == gravity.SUCCESS
+        eventually(lambda: node.init("Comp") == gravity.SUCCESS)
         assert node.registerDataProduct("P", gravity.TCP) == gravity.SUCCESS
         assert node.publish(product("P", "x")) == gravity.SUCCESS
     assert capfd.readouterr() == ("", "")
