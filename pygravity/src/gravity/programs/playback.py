@@ -24,17 +24,15 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from collections.abc import Collection, Iterator
-from contextlib import suppress
-from typing import BinaryIO
+
+from gravity_recording import Recorded, Recording, RecordingError, open_recording
+from gravity_recording.timing import timed
 
 from .. import gravity
 from ..GravityDataProduct import GravityDataProduct
-from ..GravityDataProductPB_pb2 import GravityDataProductPB
 from ..node import GravityNode
 from . import program
-from .archive import ArchiveError, read, timed
 
 NAME, COMPONENT_ID = "Playback", "FileReplay"
 _SUBSCRIBERS_WAIT = 1.0  # seconds
@@ -44,37 +42,31 @@ def play(node: GravityNode) -> None:
     """Play the archive, then wait to be stopped."""
     path = node.getStringParam("ArchiveFilename") or "archive.bin"
     try:
-        with open(path, "rb") as file:
-            counts = _count(file, path, program.product_list(node))
+        with open_recording(path) as recording:
+            counts = _count(recording, program.product_list(node))
             _offer(node, counts)
             program.say(NAME, f"playing {path}: {', '.join(f'{n} x {id}' for id, n in counts.items()) or 'nothing'}")
-            _wait_for_subscribers(node, counts)
-            _publish(node, _wanted(file, path, counts))
+            wait_for_subscribers(node, counts)
+            _publish(node, recording.messages(counts))
     except OSError as error:
         raise program.ProgramError(f"cannot read {path}: {error.strerror}") from None
-    except ArchiveError as error:
+    except RecordingError as error:
         raise program.ProgramError(str(error)) from None
     program.say(NAME, f"reached the end of {path}")
     node.waitForExit()
 
 
-def _count(file: BinaryIO, name: str, ids: list[str]) -> Counter[str]:
+def _count(recording: Recording, ids: list[str]) -> dict[str, int]:
     """Return how many messages there are of each wanted data product; warn of damage."""
-    counts: Counter[str] = Counter()
-    try:
-        for product in read(file, name):
-            counts[product.dataProductID] += 1
-    except ArchiveError as error:
-        if not error.offset:
-            raise
-        program.warn(NAME, f"{error}; it is played up to there")
+    if recording.damage:
+        program.warn(NAME, f"{recording.damage}; it is played up to there")
     for id in ids:
-        if id not in counts:
-            program.warn(NAME, f"{name} has no messages of {id}")
-    return Counter({id: n for id, n in counts.items() if not ids or id in ids})
+        if id not in recording.products:
+            program.warn(NAME, f"{recording.path} has no messages of {id}")
+    return {id: product.count for id, product in recording.products.items() if not ids or id in ids}
 
 
-def _offer(node: GravityNode, counts: Counter[str]) -> None:
+def _offer(node: GravityNode, counts: dict[str, int]) -> None:
     """Register the data products; remove from `counts` those that a node cannot register."""
     for id in list(counts):
         code = node.registerDataProduct(id, gravity.TCP)
@@ -85,26 +77,20 @@ def _offer(node: GravityNode, counts: Counter[str]) -> None:
             program.check(node, code, f"register {id}")
 
 
-def _wait_for_subscribers(node: GravityNode, ids: Collection[str]) -> None:
+def wait_for_subscribers(node: GravityNode, ids: Collection[str]) -> None:
+    """Wait until all data products have a subscriber, for a second at most."""
     deadline = time.monotonic() + _SUBSCRIBERS_WAIT
     while time.monotonic() < deadline and not all(node.subscribersExist(id)[1] for id in ids):
         time.sleep(0.01)
 
 
-def _wanted(file: BinaryIO, name: str, ids: Collection[str]) -> Iterator[GravityDataProductPB]:
-    with suppress(ArchiveError):  # `_count` has warned of it
-        for product in read(file, name):
-            if product.dataProductID in ids:
-                yield product
-
-
-def _publish(node: GravityNode, products: Iterator[GravityDataProductPB]) -> None:
+def _publish(node: GravityNode, messages: Iterator[Recorded]) -> None:
     begin = time.monotonic()
-    for microseconds, product in timed(products):
-        early = begin + microseconds / 1e6 - time.monotonic()
+    for seconds, message in timed(messages):
+        early = begin + seconds - time.monotonic()
         if early > 0:
             time.sleep(early)
-        node.publish(GravityDataProduct._wrap(product))
+        node.publish(GravityDataProduct(data=message.product))
 
 
 def main() -> int:

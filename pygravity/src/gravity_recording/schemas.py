@@ -1,0 +1,64 @@
+"""Message types: found among those that this process knows, and carried in a recording."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from google.protobuf import descriptor_database, descriptor_pb2, descriptor_pool
+from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.message import DecodeError
+
+
+class Types(Protocol):
+    """Where message types are looked up, such as a descriptor pool."""
+
+    def FindMessageTypeByName(self, full_name: str) -> Any:
+        """Return the Descriptor of a message type; raise KeyError if it is unknown."""
+
+
+def find(name: str, *places: Types | None) -> Descriptor | None:
+    """Return the description of a message type from the first place that knows it."""
+    for place in places:
+        if place is not None:
+            try:
+                descriptor: Descriptor = place.FindMessageTypeByName(name)
+            except KeyError:
+                continue
+            return descriptor
+    return None
+
+
+def known_here() -> Types:
+    """Return the types of the generated modules that this process has imported."""
+    pool: Types = descriptor_pool.Default()  # type: ignore[no-untyped-call]
+    return pool
+
+
+def schema_of(descriptor: Descriptor) -> bytes:
+    """Return a serialized FileDescriptorSet: a type's file after the files that it imports."""
+    found: dict[str, FileDescriptor] = {}
+
+    def visit(file: FileDescriptor) -> None:
+        if file.name not in found:
+            for imported in file.dependencies:
+                visit(imported)
+            found[file.name] = file
+
+    visit(descriptor.file)
+    files = descriptor_pb2.FileDescriptorSet()
+    for file in found.values():
+        file.CopyToProto(files.file.add())  # type: ignore[no-untyped-call]
+    return files.SerializeToString()
+
+
+def type_in(schema: bytes, name: str) -> Descriptor | None:
+    """Return a type from a serialized FileDescriptorSet, or None if that does not describe it."""
+    try:
+        files = descriptor_pb2.FileDescriptorSet.FromString(schema)
+        database = descriptor_database.DescriptorDatabase()  # type: ignore[no-untyped-call]
+        for file in files.file:
+            database.Add(file)  # type: ignore[no-untyped-call]
+        pool = descriptor_pool.DescriptorPool(database)  # type: ignore[no-untyped-call]
+        return find(name, pool)
+    except (DecodeError, TypeError, ValueError, descriptor_database.DescriptorDatabaseConflictingDefinitionError):
+        return None
