@@ -51,13 +51,21 @@ class GravityNode(SwigObject):
     callbacks. `close`, or leaving the context manager, unregisters everything that the node registered.
     """
 
-    def __init__(self, componentID: str | None = None, *, ini: str | PathLike[str] | None = None) -> None:
+    def __init__(
+        self,
+        componentID: str | None = None,
+        *,
+        ini: str | PathLike[str] | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """Create a node, and initialise it if `componentID` is given.
 
         `ini`: the configuration file; by default $GRAVITY_INI, or else Gravity.ini in the working directory.
+        `settings`: parameters that take precedence over those in the file.
         """
         self._component_id = ""
         self._parameters = Parameters()
+        self._settings = settings
         self._ini = Path(ini or environ.get("GRAVITY_INI") or "Gravity.ini")
         self._running: RunningNode | None = None
         self._held: dict[tuple[int, str, str], tuple[GravitySubscriber, set[str]]] = {}
@@ -358,6 +366,7 @@ class GravityNode(SwigObject):
         if fault := fault_of_name(component_id):
             raise ValueError(f"the component id {fault}")
         self._parameters = parameters = Parameters.read(component_id, self._ini)
+        parameters.update(self._settings)
         running = RunningNode(component_id, parameters)
         weakref.finalize(self, _end, running).atexit = False
         self._component_id = component_id

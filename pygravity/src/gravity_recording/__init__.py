@@ -4,7 +4,7 @@ The package imports nothing of `gravity`, so it also works beside the real one. 
 GravityDataProductPB, which both give (`GravityDataProduct.serializeToString()`) and take
 (`GravityDataProduct(data=...)`); all times are microseconds since the epoch.
 
-    with RecordingWriter("run.mcap") as writer:       # types=pool, compression="none" | "lz4" | "zstd", overwrite=True
+    with RecordingWriter("run.mcap") as writer:       # types=pool, compression="none"|"lz4"|"zstd", overwrite=True
         writer.add(product.serializeToString())       # received=µs if the product does not say when it was received
         writer.check()                                # OSError if the disk is full; so do `add` and `close`
 
@@ -16,12 +16,12 @@ GravityDataProductPB, which both give (`GravityDataProduct.serializeToString()`)
         if recording.damage:                          # RecordingError: file, offset, reason
             print(recording.damage)                   # messages() ended there, at the last whole message
 
-Each message that is added is on the disk after a second at most. Files that are not recordings raise RecordingError, a
-ValueError; OSError is that of the system.
+Each message that is added is on the disk after a second at most. Files that are not recordings raise RecordingError,
+a ValueError; OSError is that of the system.
 """
 
-from .model import Product, Recorded, RecordingError
+from .model import Compression, Product, Recorded, RecordingError
 from .recording import Recording, open_recording
 from .writer import RecordingWriter
 
-__all__ = ["Product", "Recorded", "Recording", "RecordingError", "RecordingWriter", "open_recording"]
+__all__ = ["Compression", "Product", "Recorded", "Recording", "RecordingError", "RecordingWriter", "open_recording"]

@@ -41,8 +41,8 @@ _file.message_type.add(
     ],
 )
 POOL = descriptor_pool.DescriptorPool()
-POOL.Add(_file)  # type: ignore[no-untyped-call]
-DESCRIPTOR = POOL.FindMessageTypeByName("gravity.GravityDataProductPB")  # type: ignore[no-untyped-call]
+POOL.Add(_file)
+DESCRIPTOR = POOL.FindMessageTypeByName("gravity.GravityDataProductPB")
 _texts = operator.attrgetter(*TEXTS)
 Envelope: Any = message_factory.GetMessageClass(DESCRIPTOR)
 

@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import lz4.frame
 import zstandard
@@ -18,8 +18,8 @@ from mcap.records import Channel, Chunk, ChunkIndex, Footer, McapRecord, Schema,
 from mcap.writer import MCAP0_MAGIC as MAGIC
 
 from .channels import Messages
-from .model import Block, Index, Product, Recorded, RecordingError
-from .schemas import find, type_in
+from .model import Block, Compression, Index, Product, Recorded, RecordingError
+from .schemas import type_in
 
 _HEAD = struct.Struct("<BQ")  # of a record: opcode, length
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
@@ -28,7 +28,8 @@ _ENTRY = struct.Struct("<QQ")  # log time, offset
 _FOOTER = _HEAD.size + 20
 _BLOCK = 2**20
 _LARGEST_CHUNK = 2**30  # bytes; writers make chunks of about a megabyte, and of one message if that is larger
-_READ = {  # how the library reads the records that are read as a whole
+_COMPRESSION: dict[str, Compression] = {"": "none", "lz4": "lz4", "zstd": "zstd"}
+_READ: dict[Opcode, Any] = {  # how the library reads the records that are read as a whole
     Opcode.CHANNEL: Channel,
     Opcode.CHUNK: Chunk,
     Opcode.CHUNK_INDEX: ChunkIndex,
@@ -55,9 +56,10 @@ class _Record(NamedTuple):
 def _parsed(opcode: int, body: bytes) -> McapRecord:
     kind = _READ[Opcode(opcode)]
     try:
-        return kind.read(ReadDataStream(io.BytesIO(body)))
+        record: McapRecord = kind.read(ReadDataStream(io.BytesIO(body)))
     except Exception as error:  # the library has errors of many kinds for malformed records
         raise _Malformed(f"a malformed {kind.__name__} record: {error or type(error).__name__}") from None
+    return record
 
 
 def _unpacked(chunk: Chunk) -> bytes:
@@ -144,13 +146,19 @@ class McapReader:
         self._file.seek(record.offset + _HEAD.size)
         return self._file.read(record.length)
 
-    def _content(self, record: _Record) -> list[Recorded]:
-        """Return the messages in a record of the data section, and take in what it says of channels."""
+    def _content(self, record: _Record, compression: set[Compression] | None = None) -> list[Recorded]:
+        """Return the messages in a record of the data section, and take in what it says of channels.
+
+        A chunk's compression is added to `compression`.
+        """
         try:
             if record.opcode == Opcode.CHUNK:
                 chunk = _parsed(record.opcode, self._body(record))
                 assert isinstance(chunk, Chunk)
-                return list(self._in_chunk(_unpacked(chunk)))
+                messages = list(self._in_chunk(_unpacked(chunk)))
+                if compression is not None:
+                    compression.add(_COMPRESSION[chunk.compression])
+                return messages
             if record.opcode in (Opcode.MESSAGE, Opcode.SCHEMA, Opcode.CHANNEL):
                 message = self._take(record.opcode, self._body(record))
                 return [message] if message else []
@@ -210,9 +218,7 @@ class McapReader:
                 if record.opcode == Opcode.FOOTER:
                     index.damage = self._damage_of_end(record)
                     break
-                if record.opcode == Opcode.CHUNK:
-                    index.compression.add(self._compression(record))
-                messages += self._content(record)
+                messages += self._content(record, index.compression)
                 offset = record.end
                 if offset - begin >= _BLOCK:
                     index.add(begin, offset - begin, messages)
@@ -221,11 +227,6 @@ class McapReader:
             index.damage = error
         index.add(begin, offset - begin, messages)
         return index
-
-    def _compression(self, record: _Record) -> str:
-        self._file.seek(record.offset + _HEAD.size + 28)
-        [length] = struct.unpack("<I", self._file.read(4))
-        return self._file.read(length).decode()
 
     def _damage_of_end(self, footer: _Record) -> RecordingError | None:
         """Return what is wrong with the end of a file all of whose messages can be read."""
@@ -288,7 +289,7 @@ class McapReader:
         try:
             for record in summary:
                 self._describe(record)
-            index = Index(compression={chunk.compression for chunk in chunks})
+            index = Index(compression={_COMPRESSION[chunk.compression] for chunk in chunks})
             for chunk in chunks:
                 ids = frozenset(self._messages[channel].id for channel in chunk.message_index_offsets)
                 first, last = chunk.message_start_time // 1000, chunk.message_end_time // 1000

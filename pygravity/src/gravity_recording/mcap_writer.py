@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor
+from mcap.data_stream import RecordBuilder
+from mcap.records import DataEnd, Footer
+from mcap.writer import MCAP0_MAGIC as MAGIC
 from mcap.writer import CompressionType, Writer
 
 from .channels import ENVELOPE, LAST_TIME, MARK, Kind, Split, is_exact, metadata_of, split
 from .envelope import DESCRIPTOR, PROTOBUF_PROTOCOL
 from .files import WholeRecords
+from .model import Compression
 from .schemas import Types, find, known_here, schema_of
 
 COMPRESSION = {"none": CompressionType.NONE, "lz4": CompressionType.LZ4, "zstd": CompressionType.ZSTD}
@@ -47,12 +53,12 @@ class McapWriter:
     After an OSError the file ends with the last whole chunk, and nothing more can be written.
     """
 
-    def __init__(self, path: Path, types: Types | None, compression: str, *, overwrite: bool) -> None:
+    def __init__(self, path: Path, types: Types | None, compression: Compression, *, overwrite: bool) -> None:
         """Create the file; raise OSError."""
         self.file = WholeRecords(path, "wb" if overwrite else "xb")
         self._out = _File(self.file)
         self._types = types
-        self._writer = Writer(self._out, compression=COMPRESSION[compression])  # type: ignore[arg-type]
+        self._writer = Writer(cast(Any, self._out), compression=COMPRESSION[compression])
         self._schemas: dict[str, int] = {}
         self._channels: dict[Kind, int | None] = {}
         self._of_product: dict[str, int] = {}
@@ -65,8 +71,11 @@ class McapWriter:
         """Bytes of the file so far."""
         return self._out.tell()
 
-    def add(self, frame: bytes) -> None:
-        """Add a serialized data product; raise ValueError if it is not one, OSError if it cannot be written."""
+    def add(self, frame: bytes) -> str:
+        """Add a serialized data product and return its id.
+
+        Raises ValueError if it is not one, OSError if it cannot be written.
+        """
         parts = split(frame)
         channel, data = self._channel(parts) if is_exact(frame, parts) else None, parts.payload
         if channel is None:
@@ -74,16 +83,25 @@ class McapWriter:
         received, published = min(parts.received, LAST_TIME) * 1000, min(parts.published, LAST_TIME) * 1000
         self._writer.add_message(channel, log_time=received, data=data, publish_time=published)
         self._out.flush()
+        return parts.id
 
     def flush(self) -> None:
         """Write what has not been written; raise OSError."""
-        self._writer.flush()
+        self._writer.flush()  # type: ignore[no-untyped-call]
 
     def finish(self) -> None:
         """Write what has not been written and the index, and close the file; raise OSError."""
-        self._writer.finish()
+        self._writer.finish()  # type: ignore[no-untyped-call]
         self._out.flush()
         self.file.close()
+
+    def abandon(self) -> None:
+        """End the file after an OSError: if there is still room for it, as a whole one without an index."""
+        end = RecordBuilder()
+        DataEnd(0).write(end)
+        Footer(0, 0, 0).write(end)
+        with contextlib.suppress(OSError):
+            self.file.append(end.end() + MAGIC)  # type: ignore[no-untyped-call]
 
     def _channel(self, parts: Split) -> int | None:
         """Return the channel for a payload, or None if there cannot be one."""

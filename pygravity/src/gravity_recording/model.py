@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from .envelope import parse
+
+Compression = Literal["none", "lz4", "zstd"]
 
 
 class RecordingError(ValueError):
@@ -84,7 +86,7 @@ class Index:
 
     blocks: list[Block] = field(default_factory=list)
     products: dict[str, Product] = field(default_factory=dict)
-    compression: set[str] = field(default_factory=set)
+    compression: set[Compression] = field(default_factory=set)
     damage: RecordingError | None = None
 
     def add(self, offset: int, length: int, messages: list[Recorded]) -> None:

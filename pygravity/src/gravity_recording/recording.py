@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 
 from .archive import ORDERS, ArchiveReader
 from .envelope import PROTOBUF_PROTOCOL, parse
-from .model import Block, Index, Product, Recorded, RecordingError
+from .model import Block, Compression, Index, Product, Recorded, RecordingError
 from .schemas import Types, find, known_here
 
 _MCAP = b"\x89MCAP0\r\n"
@@ -43,7 +43,7 @@ class Recording:
             index = self._reader.index
             self.format = self._reader.format
             self.size = self._file.seek(0, 2)
-            self.compression = sorted(index.compression)  # of MCAP: "", "lz4", "zstd"
+            self.compression: list[Compression] = sorted(index.compression)
             self.products: dict[str, Product] = dict(sorted(index.products.items(), key=lambda p: p[1].first))
             self.damage: RecordingError | None = index.damage
         except BaseException:
@@ -80,7 +80,7 @@ class Recording:
                 return
 
     def decode(self, message: Recorded) -> Message | None:
-        """Return a message's payload, or None if its type is described neither in the file nor here, or not its type."""
+        """Return a message's payload, or None if its type is unknown (to the file and to this process) or wrong."""
         product = parse(message.product)
         descriptor = find(message.type_name, self.types, known_here())
         if product.protocol != PROTOBUF_PROTOCOL or descriptor is None:

@@ -30,7 +30,7 @@ def find(name: str, *places: Types | None) -> Descriptor | None:
 
 def known_here() -> Types:
     """Return the types of the generated modules that this process has imported."""
-    pool: Types = descriptor_pool.Default()  # type: ignore[no-untyped-call]
+    pool: Types = descriptor_pool.Default()
     return pool
 
 
@@ -47,7 +47,7 @@ def schema_of(descriptor: Descriptor) -> bytes:
     visit(descriptor.file)
     files = descriptor_pb2.FileDescriptorSet()
     for file in found.values():
-        file.CopyToProto(files.file.add())  # type: ignore[no-untyped-call]
+        file.CopyToProto(files.file.add())
     return files.SerializeToString()
 
 
@@ -55,10 +55,10 @@ def type_in(schema: bytes, name: str) -> Descriptor | None:
     """Return a type from a serialized FileDescriptorSet, or None if that does not describe it."""
     try:
         files = descriptor_pb2.FileDescriptorSet.FromString(schema)
-        database = descriptor_database.DescriptorDatabase()  # type: ignore[no-untyped-call]
+        database = descriptor_database.DescriptorDatabase()
         for file in files.file:
-            database.Add(file)  # type: ignore[no-untyped-call]
-        pool = descriptor_pool.DescriptorPool(database)  # type: ignore[no-untyped-call]
+            database.Add(file)
+        pool = descriptor_pool.DescriptorPool(database)
         return find(name, pool)
     except (DecodeError, TypeError, ValueError, descriptor_database.DescriptorDatabaseConflictingDefinitionError):
         return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from .envelope import stamped
+from .model import Compression
 from .schemas import Types
 
 _FLUSH_INTERVAL = 0.5  # seconds; a message is on the disk after twice that at most
@@ -18,14 +20,14 @@ class RecordingWriter:
     """Writes an MCAP file; thread-safe.
 
     A message is on the disk after a second at most. After an OSError, as on a full disk, the file ends with the last
-    chunk of messages that was written as a whole: it can be read up to there, and repaired.
+    chunk of messages that was written as a whole.
     """
 
     def __init__(
         self,
         path: str | PathLike[str],
         types: Types | None = None,
-        compression: Literal["none", "lz4", "zstd"] = "zstd",
+        compression: Compression = "zstd",
         *,
         overwrite: bool = False,
     ) -> None:
@@ -36,7 +38,7 @@ class RecordingWriter:
         from .mcap_writer import McapWriter  # here, so that who only handles archives does without the library
 
         self.path = Path(path)
-        self.count = 0  # messages
+        self.counts: Counter[str] = Counter()  # messages, by data product
         self._lock = threading.Lock()
         self._writer = McapWriter(self.path, types, compression, overwrite=overwrite)
         self._failure: OSError | None = None
@@ -60,11 +62,11 @@ class RecordingWriter:
         with self._lock:
             self._check()
             try:
-                self._writer.add(product)
+                id = self._writer.add(product)
             except OSError as error:
                 self._failure = error
                 raise
-            self.count += 1
+            self.counts[id] += 1
 
     def check(self) -> None:
         """Raise OSError if messages could not be written since they were added."""
@@ -79,6 +81,8 @@ class RecordingWriter:
         self._flusher.join()
         with self._lock:
             try:
+                if self._failure:
+                    self._writer.abandon()
                 self._check()
                 self._writer.finish()
             finally:

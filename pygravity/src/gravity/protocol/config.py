@@ -155,6 +155,10 @@ class Parameters:
         """Add those of `values` whose keys are not set."""
         self._values = {key.lower(): value for key, value in values.items()} | self._values
 
+    def update(self, values: Mapping[str, str]) -> None:
+        """Set parameters, also those that are set already."""
+        self._values |= {key.lower(): value for key, value in values.items()}
+
     def is_set(self, key: str) -> bool:
         """Return whether a parameter is set, even if it is empty."""
         return key.lower() in self._values

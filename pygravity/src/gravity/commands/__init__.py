@@ -1,0 +1,1 @@
+"""The subcommands of `gravity`, a module each; `cli` puts them together."""

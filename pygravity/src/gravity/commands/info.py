@@ -1,0 +1,105 @@
+"""`gravity info`: what recordings hold."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from gravity_recording import Recording
+
+from .common import Parsers, say, time_text
+from .recordings import begin_of, end_of, messages_of, opened
+
+_HELP = """\
+Say what recordings (MCAP, or Gravity's archives) hold: length, size, data products with their counts, rates, types
+and components, and where damage begins.
+
+A file with an index is not read any further; damage within it shows with --check, which reads all of it.
+"""
+_EXAMPLES = """\
+examples:
+  gravity info run.mcap
+  gravity info recordings/ --check           all in a folder
+  gravity info archive.bin --json
+
+exit codes: 0 also for a damaged file, 1 if one cannot be read at all, 2 for wrong arguments
+"""
+
+
+def add(commands: Parsers[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    command = commands.add_parser(
+        "info",
+        help="what recordings hold",
+        description=_HELP,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.add_argument("files", metavar="FILE", nargs="+", type=Path, help="recordings, or folders of them")
+    command.add_argument("--check", action="store_true", help="read the whole files to find damage")
+    command.add_argument("--json", action="store_true", help="one JSON array instead of text")
+    command.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print what the recordings hold."""
+    with opened(arguments.files) as recordings:
+        if arguments.check:
+            for _ in messages_of(recordings):
+                pass
+        facts = [_facts(recording) for recording in recordings]
+    if arguments.json:
+        print(json.dumps(facts))
+        return
+    for number, fact in enumerate(facts):
+        if number:
+            print()
+        _print(fact)
+
+
+def _facts(recording: Recording) -> dict[str, Any]:
+    begin, end, damage = begin_of(recording), end_of(recording), recording.damage
+    return {
+        "file": str(recording.path),
+        "format": recording.format,
+        "compression": recording.compression,
+        "bytes": recording.size,
+        "begin": begin,
+        "end": end,
+        "seconds": (end - begin) / 1e6,
+        "messages": sum(product.count for product in recording.products.values()),
+        "products": [
+            {
+                "id": id,
+                "messages": product.count,
+                "rate": (product.count - 1) / (product.last - product.first) * 1e6
+                if product.last > product.first
+                else None,
+                "first": product.first,
+                "last": product.last,
+                "types": sorted(filter(None, product.types)),
+                "components": sorted(filter(None, product.components)),
+            }
+            for id, product in recording.products.items()
+        ],
+        "damage": {"offset": damage.offset, "reason": damage.reason} if damage else None,
+    }
+
+
+def _print(fact: dict[str, Any]) -> None:
+    day = "%Y-%m-%d %H:%M:%S.%f"
+    say(f"{fact['file']}: {fact['format']}, compression: {', '.join(fact['compression']) or 'none'}")
+    say(f"  size      {fact['bytes'] / 1e6:.3f} MB")
+    if fact["messages"]:
+        say(f"  length    {fact['seconds']:.3f} s, {time_text(fact['begin'], day)} to {time_text(fact['end'], day)}")
+    say(f"  messages  {fact['messages']}")
+    width = max((len(product["id"]) for product in fact["products"]), default=0)
+    for product in fact["products"]:
+        rate = f"{product['rate']:.1f}/s" if product["rate"] else ""
+        types = ", ".join(product["types"]) or "unknown type"
+        components = f" from {', '.join(product['components'])}" if product["components"] else ""
+        say(f"    {product['id']:{width}}  {product['messages']:>9}  {rate:>10}  {types}{components}")
+    if fact["damage"]:
+        say(f"  damage    at offset {fact['damage']['offset']}: {fact['damage']['reason']}")

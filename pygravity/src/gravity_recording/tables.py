@@ -1,0 +1,141 @@
+"""Recorded messages as rows of a table: times, component, type, and the payload's fields, nested ones flattened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.message import Message
+
+from .envelope import parse
+from .model import Recorded
+
+TIME, TEXT, BYTES, BOOL, FLOAT, DOUBLE = "time", "text", "bytes", "bool", "float", "double"
+_KINDS = {
+    FieldDescriptor.CPPTYPE_INT32: "int32",
+    FieldDescriptor.CPPTYPE_INT64: "int64",
+    FieldDescriptor.CPPTYPE_UINT32: "uint32",
+    FieldDescriptor.CPPTYPE_UINT64: "uint64",
+    FieldDescriptor.CPPTYPE_DOUBLE: DOUBLE,
+    FieldDescriptor.CPPTYPE_FLOAT: FLOAT,
+    FieldDescriptor.CPPTYPE_BOOL: BOOL,
+    FieldDescriptor.CPPTYPE_ENUM: TEXT,
+}
+
+
+class Column(NamedTuple):
+    """A column; `value` returns what a message has in it, None if nothing."""
+
+    name: str
+    kind: str
+    value: Callable[[Message], Any]
+
+
+def columns_of(descriptor: Descriptor) -> list[Column]:
+    """Return the columns of a message type.
+
+    A field of a nested message is `outer.inner`; repeated fields and messages that contain their own type are JSON.
+    """
+    return list(_columns(descriptor, "", (), (descriptor,)))
+
+
+def _columns(
+    descriptor: Descriptor, prefix: str, way: tuple[FieldDescriptor, ...], above: tuple[Descriptor, ...]
+) -> Iterator[Column]:
+    for field in descriptor.fields:
+        name = prefix + field.name
+        if field.is_repeated or (field.message_type in above):
+            yield Column(name, TEXT, _reader(way, field, _as_json(field)))
+        elif field.message_type:
+            yield from _columns(field.message_type, f"{name}.", (*way, field), (*above, field.message_type))
+        elif field.enum_type:
+            yield Column(name, TEXT, _reader(way, field, _as_name(field.enum_type)))
+        elif field.type == FieldDescriptor.TYPE_BYTES:
+            yield Column(name, BYTES, _reader(way, field, lambda value: value))
+        elif field.type == FieldDescriptor.TYPE_STRING:
+            yield Column(name, TEXT, _reader(way, field, _as_text))
+        else:
+            yield Column(name, _KINDS[field.cpp_type], _reader(way, field, lambda value: value))
+
+
+def _reader(
+    way: tuple[FieldDescriptor, ...], field: FieldDescriptor, convert: Callable[[Any], Any]
+) -> Callable[[Message], Any]:
+    def value(message: Any) -> Any:
+        for step in way:
+            if not message.HasField(step.name):
+                return None
+            message = getattr(message, step.name)
+        if field.is_repeated:
+            return convert(message) if getattr(message, field.name) else None
+        if field.has_presence and not message.HasField(field.name):
+            return None
+        return convert(message if field.message_type else getattr(message, field.name))
+
+    return value
+
+
+def _as_json(field: FieldDescriptor) -> Callable[[Any], str]:
+    """Return a function of the message that has the field."""
+
+    def convert(message: Any) -> str:
+        only = type(message)()
+        if field.is_repeated:
+            getattr(only, field.name).MergeFrom(getattr(message, field.name))
+        else:
+            getattr(only, field.name).CopyFrom(getattr(message, field.name))
+        fields = json_format.MessageToDict(only, preserving_proto_field_name=True)
+        return json.dumps(fields[field.name], ensure_ascii=False)
+
+    return convert
+
+
+def _as_name(enum: EnumDescriptor) -> Callable[[int], str]:
+    names = {value.number: value.name for value in enum.values}
+    return lambda number: names.get(number, str(number))
+
+
+def _as_text(value: str | bytes) -> str:
+    """Return a text field, which protobuf gives as bytes if it is not UTF-8."""
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else value
+
+
+class Table:
+    """The rows of a data product.
+
+    The last column, `payload`, has the payload in hexadecimal where it could not be decoded.
+    """
+
+    def __init__(self, types: list[Descriptor]) -> None:
+        """`types`: of the messages, those that are known."""
+        first = [("received", TIME), ("published", TIME), ("component", TEXT), ("type", TEXT)]
+        taken = {name for name, _ in first} | {"payload"}
+        self._columns: dict[str, list[tuple[int, Column]]] = {}
+        self.names, self.kinds = [name for name, _ in first], [kind for _, kind in first]
+        for descriptor in types:
+            own = self._columns[descriptor.full_name] = []
+            for column in columns_of(descriptor):
+                name = column.name
+                while name in taken:  # of another type, or one of ours
+                    name += "_"
+                taken.add(name)
+                own.append((len(self.names), column))
+                self.names.append(name)
+                self.kinds.append(column.kind)
+        self.names.append("payload")
+        self.kinds.append(TEXT)
+
+    def row(self, message: Recorded, decoded: Message | None) -> list[Any]:
+        """Return a message's values by column; times are microseconds since the epoch."""
+        product = parse(message.product)
+        row: list[Any] = [None] * len(self.names)
+        row[:4] = message.received, product.timestamp, message.component, message.type_name
+        if decoded is None or decoded.DESCRIPTOR.full_name not in self._columns:
+            row[-1] = product.data.hex()
+        else:
+            for place, column in self._columns[decoded.DESCRIPTOR.full_name]:
+                row[place] = column.value(decoded)
+        return row
