@@ -12,7 +12,7 @@ import pytest
 import gravity
 
 PACKAGE = Path(gravity.__file__).parent
-PURE_FOLDERS = ("protocol", "directory/state", "programs/archive.py")
+PURE_FOLDERS = ("protocol", "directory/state")
 MODULES = [path.relative_to(PACKAGE) for path in sorted(PACKAGE.rglob("*.py")) if not path.stem.endswith("_pb2")]
 PURE = [module for module in MODULES if str(module).startswith(PURE_FOLDERS)]
 
@@ -24,6 +24,7 @@ MAY_IMPORT = {
     "roles": {"protocol", "log", "io", "GravityDataProduct"},
     "directory": {"protocol", "log", "io", "roles"},
     "programs": {"protocol", "log", "node", "callbacks", "gravity", "GravityDataProduct"},
+    "commands": {"protocol", "log", "io", "node", "callbacks", "gravity", "GravityDataProduct", "programs"},
 }
 
 _IMPORT_ALONE = """

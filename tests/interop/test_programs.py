@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import re
 import signal
 import struct
@@ -19,8 +18,9 @@ from tests.support import eventually
 
 from gravity import gravity
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.programs.archive import MARK, read, record
 from gravity.protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
+from gravity_recording import open_recording
+from gravity_recording.archive import MARK, record
 
 SECOND = 1_000_000
 PAUSE = 3 * SECOND // 2  # in an archive: the original does not wait for subscribers before it begins
@@ -57,7 +57,8 @@ def test_what_one_archives_the_other_plays(cluster: Cluster):
         publisher.do("publish", {"product": "B", "message": f"b{n}"})
 
     def archived() -> list[GravityDataProductPB]:
-        return list(read(io.BytesIO(path.read_bytes()), "archive.bin"))
+        with open_recording(path) as recording:
+            return [GravityDataProductPB.FromString(message.product) for message in recording.messages()]
 
     def is_complete(id: str) -> bool:
         sent = parsed(taps[id])

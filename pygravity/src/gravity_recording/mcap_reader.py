@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -27,6 +28,8 @@ _INDEX = struct.Struct("<HI")  # channel, bytes of entries
 _ENTRY = struct.Struct("<QQ")  # log time, offset
 _FOOTER = _HEAD.size + 20
 _BLOCK = 2**20
+_OPCODES = frozenset(Opcode)
+_FIRST_PRIVATE = 128  # records of such types are extensions; others that are unknown are damage
 _LARGEST_CHUNK = 2**30  # bytes; writers make chunks of about a megabyte, and of one message if that is larger
 _COMPRESSION: dict[str, Compression] = {"": "none", "lz4": "lz4", "zstd": "zstd"}
 _READ: dict[Opcode, Any] = {  # how the library reads the records that are read as a whole
@@ -98,7 +101,9 @@ class McapReader:
         self._schemas: dict[int, Schema] = {}
         self._messages: dict[int, Messages] = {}
         self._descriptors: dict[tuple[str, bytes], Descriptor | None] = {}
-        self.index = self._indexed() or self._scanned()
+        indexed = self._indexed()
+        self._by_index = indexed is not None
+        self.index = indexed or self._scanned()
 
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:
         """Return a message type that the file describes; raise KeyError if it does not."""
@@ -116,6 +121,8 @@ class McapReader:
         offset = block.offset
         while offset < block.offset + block.length:
             record = self._record(offset)
+            if self._by_index and (record.opcode, record.end) != (Opcode.CHUNK, block.offset + block.length):
+                raise self._damage(offset, "not the chunk that the index promises")
             yield from self._content(record)
             offset = record.end
 
@@ -135,8 +142,8 @@ class McapReader:
                 offset, f"the file ends after {len(head)} of the {_HEAD.size} bytes of a record's head"
             )
         opcode, length = _HEAD.unpack(head)
-        if not opcode:
-            raise self._damage(offset, "a record cannot be of type 0")
+        if opcode not in _OPCODES and opcode < _FIRST_PRIVATE:
+            raise self._damage(offset, f"there are no records of type {opcode}")
         left = self._end - offset - _HEAD.size
         if length > left:
             raise self._damage(offset, f"the file ends after {left} of the {length} bytes of a record")
@@ -215,7 +222,7 @@ class McapReader:
         try:
             while True:
                 record = self._record(offset)
-                if record.opcode == Opcode.FOOTER:
+                if record.opcode in (Opcode.DATA_END, Opcode.FOOTER):
                     index.damage = self._damage_of_end(record)
                     break
                 messages += self._content(record, index.compression)
@@ -228,24 +235,29 @@ class McapReader:
         index.add(begin, offset - begin, messages)
         return index
 
-    def _damage_of_end(self, footer: _Record) -> RecordingError | None:
-        """Return what is wrong with the end of a file all of whose messages can be read."""
-        self._file.seek(footer.end)
-        if self._file.read(len(MAGIC)) != MAGIC:
-            return self._damage(footer.end, "the file does not end as an MCAP file does")
-        try:
-            end = _parsed(Opcode.FOOTER, self._body(footer))
-        except _Malformed as error:
-            return self._damage(footer.offset, str(error))
-        assert isinstance(end, Footer)
-        if end.summary_start and self._summary() is None:
-            return self._damage(end.summary_start, "the index is damaged; all messages before it can be read")
+    def _damage_of_end(self, record: _Record) -> RecordingError | None:
+        """Return what is wrong with a file whose last record of data, or its footer, has been reached."""
+        if record.opcode == Opcode.DATA_END and record.length >= 4:
+            [checksum] = struct.unpack_from("<I", self._body(record))
+            if checksum and checksum != self._checksum(record.offset):
+                return self._damage(record.offset, "the data do not match their checksum; messages may be missing")
+        if self._summary() is None:
+            return self._damage(record.offset, "the index is cut off or damaged; all messages can be read")
         return None
+
+    def _checksum(self, end: int) -> int:
+        self._file.seek(0)
+        checksum = 0
+        while end:
+            data = self._file.read(min(end, _BLOCK))
+            checksum = zlib.crc32(data, checksum)
+            end -= len(data)
+        return checksum
 
     # ---- by the index ---------------------------------------------------------------------------------------------
 
     def _summary(self) -> list[McapRecord] | None:
-        """Return the records of the summary section, or None if it is missing or damaged."""
+        """Return the records of the summary section, which may be missing; None if the file's end is damaged."""
         start = self._end - _FOOTER - len(MAGIC)
         if start < len(MAGIC):
             return None
@@ -254,6 +266,8 @@ class McapReader:
         if tail[_FOOTER:] != MAGIC or _HEAD.unpack_from(tail) != (Opcode.FOOTER, 20):
             return None
         begin, _, checksum = struct.unpack_from("<QQI", tail, _HEAD.size)
+        if not begin:
+            return []
         if not len(MAGIC) <= begin < start:
             return None
         self._file.seek(begin)
@@ -284,7 +298,7 @@ class McapReader:
             return None
         if sum(statistics.channel_message_counts.values()) != statistics.message_count:
             return None
-        if statistics.message_count and not all(chunk.message_index_offsets for chunk in chunks):
+        if statistics.message_count and not (chunks and all(chunk.message_index_offsets for chunk in chunks)):
             return None
         try:
             for record in summary:
@@ -296,7 +310,7 @@ class McapReader:
                 index.blocks.append(Block(chunk.chunk_start_offset, chunk.chunk_length, first, last, ids))
             for channel, count in statistics.channel_message_counts.items():
                 self._sum_up(index, channel, count, chunks)
-        except (RecordingError, _Malformed, KeyError, struct.error, StopIteration):
+        except (_Malformed, LookupError):
             self._schemas.clear()
             self._messages.clear()
             return None
@@ -304,8 +318,9 @@ class McapReader:
 
     def _sum_up(self, index: Index, channel: int, count: int, chunks: list[ChunkIndex]) -> None:
         """Add a channel to the products: its first and last message are in the message indexes of two chunks."""
-        within = [chunk.message_index_offsets[channel] for chunk in chunks if channel in chunk.message_index_offsets]
-        first, last = self._entry(within[0], channel, 0), self._entry(within[-1], channel, -1)
+        own = [chunk for chunk in chunks if channel in chunk.message_index_offsets]
+        first = self._time(own[0].message_index_offsets[channel], channel, 0, own[0].message_start_time)
+        last = self._time(own[-1].message_index_offsets[channel], channel, -1, own[-1].message_end_time)
         messages = self._messages[channel]
         product = index.products.setdefault(messages.id, Product(first=first, last=last))
         product.count += count
@@ -314,12 +329,14 @@ class McapReader:
             product.types.add(messages.type_name)
             product.components.add(messages.component)
 
-    def _entry(self, offset: int, channel: int, number: int) -> int:
-        """Return the time of a message, in microseconds, in a message index."""
-        record = self._record(offset)
-        body = self._body(record)
-        indexed, size = _INDEX.unpack_from(body)
-        if record.opcode != Opcode.MESSAGE_INDEX or indexed != channel or size != len(body) - _INDEX.size or not size:
-            raise _Malformed("a malformed message index")
-        time: int = _ENTRY.unpack_from(body, _INDEX.size + (number % (size // _ENTRY.size)) * _ENTRY.size)[0]
+    def _time(self, offset: int, channel: int, number: int, otherwise: int) -> int:
+        """Return the time of a message, in microseconds, from a message index; `otherwise` if that is damaged."""
+        time = otherwise
+        with contextlib.suppress(RecordingError, struct.error):
+            record = self._record(offset)
+            body = self._body(record)
+            indexed, size = _INDEX.unpack_from(body)
+            if (record.opcode, indexed, size) == (Opcode.MESSAGE_INDEX, channel, len(body) - _INDEX.size) and size:
+                number %= size // _ENTRY.size
+                time = _ENTRY.unpack_from(body, _INDEX.size + number * _ENTRY.size)[0]
         return time // 1000

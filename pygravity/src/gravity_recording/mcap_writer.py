@@ -58,13 +58,17 @@ class McapWriter:
         self.file = WholeRecords(path, "wb" if overwrite else "xb")
         self._out = _File(self.file)
         self._types = types
-        self._writer = Writer(cast(Any, self._out), compression=COMPRESSION[compression])
+        self._writer = Writer(cast(Any, self._out), compression=COMPRESSION[compression], enable_data_crcs=True)
         self._schemas: dict[str, int] = {}
         self._channels: dict[Kind, int | None] = {}
         self._of_product: dict[str, int] = {}
         self._whole: dict[str, int] = {}
-        self._writer.start()
-        self._out.flush()
+        try:
+            self._writer.start()
+            self._out.flush()
+        except OSError:
+            self.file.close()
+            raise
 
     @property
     def size(self) -> int:

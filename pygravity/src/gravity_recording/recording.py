@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -34,21 +35,17 @@ class Recording:
     when it is read: `messages` then ends there.
     """
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        """Raises OSError if the file cannot be read, RecordingError if it is not a recording."""
-        self.path = Path(path)
-        self._file = self.path.open("rb")
-        try:
-            self._reader = _reader(self._file, str(path))
-            index = self._reader.index
-            self.format = self._reader.format
-            self.size = self._file.seek(0, 2)
-            self.compression: list[Compression] = sorted(index.compression)
-            self.products: dict[str, Product] = dict(sorted(index.products.items(), key=lambda p: p[1].first))
-            self.damage: RecordingError | None = index.damage
-        except BaseException:
-            self._file.close()
-            raise
+    def __init__(self, file: BinaryIO, path: Path) -> None:
+        """Raises RecordingError if `file` is not a recording; `path` is its name."""
+        self.path = path
+        self._file = file
+        self._reader = _reader(file, str(path))
+        index = self._reader.index
+        self.format = self._reader.format
+        self.size = file.seek(0, 2)
+        self.compression: list[Compression] = sorted(index.compression)
+        self.products: dict[str, Product] = dict(sorted(index.products.items(), key=lambda p: p[1].first))
+        self.damage: RecordingError | None = index.damage
 
     @property
     def types(self) -> Types | None:
@@ -122,4 +119,7 @@ def open_recording(path: str | PathLike[str]) -> Recording:
 
     Raises OSError if the file cannot be read, RecordingError if it is not a recording.
     """
-    return Recording(path)
+    with ExitStack() as stack:
+        recording = Recording(stack.enter_context(open(path, "rb")), Path(path))
+        stack.pop_all()  # it closes the file itself
+    return recording

@@ -68,6 +68,16 @@ class RecordingWriter:
                 raise
             self.counts[id] += 1
 
+    def flush(self) -> None:
+        """Write what has not been written; raise OSError."""
+        with self._lock:
+            self._check()
+            try:
+                self._writer.flush()
+            except OSError as error:
+                self._failure = error
+                raise
+
     def check(self) -> None:
         """Raise OSError if messages could not be written since they were added."""
         with self._lock:
@@ -95,9 +105,7 @@ class RecordingWriter:
     def _flush_regularly(self) -> None:
         while not self._closed.wait(_FLUSH_INTERVAL):
             try:
-                with self._lock:
-                    self._check()
-                    self._writer.flush()
+                self.flush()
                 self._writer.file.sync()
             except OSError as error:
                 self._failure = error

@@ -24,8 +24,9 @@ from gravity.FileArchiverControlResponsePB_pb2 import FileArchiverControlRespons
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.programs import log_recorder
-from gravity.programs.archive import MARK, read, record
 from gravity.protocol.directory_messages import Publisher
+from gravity_recording import open_recording
+from gravity_recording.archive import MARK, record
 
 if TYPE_CHECKING:
     from tests.gravity.conftest import Cluster, Collector, Eventually
@@ -111,8 +112,8 @@ def test_no_list_of_data_products(module: str, cluster: Cluster, start: Start) -
 
 
 def archived(path: str = "archive.bin") -> list[GravityDataProductPB]:
-    with open(path, "rb") as file:
-        return list(read(file, path))
+    with open_recording(path) as recording:
+        return [GravityDataProductPB.FromString(message.product) for message in recording.messages()]
 
 
 def publish(node: GravityNode, id: str, *texts: str) -> None:
@@ -306,7 +307,10 @@ def test_playback_of_an_archive_after_a_crash(cluster: Cluster, start: Start, ev
     ("content", "error"),
     [
         (None, "cannot read archive.bin: No such file or directory"),
-        (b"some text", "archive.bin, offset 0: not an archive: it begins with 73 6f 6d 65, not the integer 1"),
+        (
+            b"some text",
+            "archive.bin, offset 0: neither an MCAP file nor a Gravity archive: it begins with 74 65 78 74",
+        ),
     ],
 )
 def test_playback_of_no_archive(content: bytes | None, error: str, cluster: Cluster, start: Start) -> None:

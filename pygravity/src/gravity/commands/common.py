@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from types import MappingProxyType
@@ -38,6 +39,21 @@ def time_text(microseconds: object, form: str = "%H:%M:%S.%f") -> str:
         return datetime.fromtimestamp(int(str(microseconds)) / 1e6).strftime(form)[:-3]
     except (ValueError, OverflowError, OSError):  # not a time of the years 1 to 9999
         return str(microseconds)
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Return an argument's type: a number from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low:g} to {high:g}")
+        return value
+
+    return parse
 
 
 def add_types(parser: argparse.ArgumentParser) -> None:

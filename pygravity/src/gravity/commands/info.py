@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gravity_recording import Recording
-
 from .common import Parsers, say, time_text
-from .recordings import begin_of, end_of, messages_of, opened
+from .recordings import begin_of, end_of, opened
+from gravity_recording import Recording
 
 _HELP = """\
 Say what recordings (MCAP, or Gravity's archives) hold: length, size, data products with their counts, rates, types
@@ -45,10 +44,11 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what the recordings hold."""
-    with opened(arguments.files) as recordings:
+    with opened(arguments.files, warns=False) as recordings:
         if arguments.check:
-            for _ in messages_of(recordings):
-                pass
+            for recording in recordings:
+                for _ in recording.messages():
+                    pass
         facts = [_facts(recording) for recording in recordings]
     if arguments.json:
         print(json.dumps(facts))

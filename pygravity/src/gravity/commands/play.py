@@ -9,18 +9,18 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gravity_recording import Recorded
-from gravity_recording.timing import Pace, timed
-
 from .. import gravity
 from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
 from ..programs.playback import wait_for_subscribers
-from .common import CommandError, Parsers, check, joined, say, warn
+from .common import CommandError, Parsers, check, joined, number, say, warn
 from .keyboard import Keyboard
 from .recordings import begin_of, end_of, ids_of, messages_of, opened
+from gravity_recording import Recorded
+from gravity_recording.timing import Pace, timed
 
 COMPONENT_ID = "GravityPlayer"
+_SLOWEST, _FASTEST = 0.001, 1e6
 _KEYS = "space pauses, s or → plays one message, + and - or ↑ and ↓ change the speed"
 _FASTER, _SLOWER, _STEP = ("+", "\x1b[A"), ("-", "\x1b[B"), ("s", "\x1b[C")
 
@@ -51,25 +51,11 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     )
     command.add_argument("files", metavar="FILE", nargs="+", type=Path, help="recordings, or folders of them")
     command.add_argument("--products", metavar="PRODUCT", nargs="+", default=[], help="only these data products")
-    command.add_argument("--speed", metavar="F", type=_speed, default=1.0, help="as many times faster (default: 1)")
-    command.add_argument("--start", metavar="S", type=_seconds, default=0.0, help="skip the first S seconds")
+    command.add_argument("--speed", metavar="F", type=number(_SLOWEST, _FASTEST), default=1.0, help="default: 1")
+    command.add_argument("--start", metavar="S", type=number(0, 1e9), default=0.0, help="skip the first S seconds")
     command.add_argument("--loop", action="store_true", help="begin again at the end")
     command.add_argument("--paused", action="store_true", help="begin paused, on a terminal")
     command.set_defaults(run=run)
-
-
-def _speed(text: str) -> float:
-    number = float(text)
-    if not 0.001 <= number <= 1e6:
-        raise ValueError
-    return number
-
-
-def _seconds(text: str) -> float:
-    number = float(text)
-    if not 0 <= number < 1e12:
-        raise ValueError
-    return number
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -153,9 +139,6 @@ class _Player:
             pace.change(now, paused=not pace.paused)
             say(f"{'paused' if pace.paused else 'playing'} at {pace.at(now):.3f} s")
         elif key in _FASTER or key in _SLOWER:
-            pace.change(now, speed=_speed_after(pace.speed, 2 if key in _FASTER else 0.5))
+            speed = pace.speed * (2 if key in _FASTER else 0.5)
+            pace.change(now, speed=min(max(speed, _SLOWEST), _FASTEST))
             say(f"speed {pace.speed:g}")
-
-
-def _speed_after(speed: float, factor: float) -> float:
-    return min(max(speed * factor, 0.001), 1e6)

@@ -8,19 +8,18 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import get_args
 
-from gravity_recording import Compression
-from gravity_recording.split import SplitWriter
-
 from ..callbacks import GravitySubscriber
 from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
 from ..protocol.envelope import MalformedFrame, parse
 from ..protocol.names import DOMAIN_DETAILS, DOMAIN_UPDATE, REGISTERED_PUBLISHERS
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .common import CommandError, Parsers, add_types, check, import_types, joined, say, warn
+from .common import CommandError, Parsers, add_types, check, import_types, joined, number, say, warn
 from .inbox import CAPACITY, Inbox
 from .outputs import add_overwrite
 from .stopping import Stop
+from gravity_recording import Compression
+from gravity_recording.split import SplitWriter
 
 COMPONENT_ID = "GravityRecorder"
 _OF_THE_DIRECTORY = {REGISTERED_PUBLISHERS, DOMAIN_DETAILS, DOMAIN_UPDATE}
@@ -64,19 +63,12 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     what.add_argument("--all", action="store_true", help="all of the domain, also those that appear later")
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: gravity_YYYYmmdd_HHMMSS.mcap")
     add_overwrite(command)
-    command.add_argument("--split-size", metavar="MB", type=_positive, help="begin a new file after so many MB")
-    command.add_argument("--split-time", metavar="S", type=_positive, help="begin a new file after S seconds")
+    command.add_argument("--split-size", metavar="MB", type=number(0.001, 1e9), help="megabytes of a file")
+    command.add_argument("--split-time", metavar="S", type=number(0.001, 1e9), help="seconds of a file")
     command.add_argument("--compression", choices=get_args(Compression), default="zstd", help="default: zstd")
     command.add_argument("--domain", default="", help="the publishers' domain (default: the directory's)")
     add_types(command)
     command.set_defaults(run=run)
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise ValueError
-    return number
 
 
 class _Offers(GravitySubscriber):

@@ -6,15 +6,17 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from .common import CommandError, warn
 from gravity_recording import Recorded, Recording, RecordingError, open_recording
 from gravity_recording.split import files
 
-from .common import CommandError, warn
-
 
 @contextmanager
-def opened(paths: Sequence[Path]) -> Iterator[list[Recording]]:
-    """Return recordings, or all in folders, in order of their first messages; warn of damage, raise CommandError."""
+def opened(paths: Sequence[Path], *, warns: bool = True) -> Iterator[list[Recording]]:
+    """Yield recordings, or all in folders, in order of their first messages; raise CommandError.
+
+    `warns`: whether to warn of damage.
+    """
     with ExitStack() as stack:
         recordings = []
         for path in paths:
@@ -28,7 +30,7 @@ def opened(paths: Sequence[Path]) -> Iterator[list[Recording]]:
                 raise CommandError(f"{path} holds no recordings (.mcap, .bin)")
             recordings += found
         for recording in recordings:
-            if recording.damage:
+            if recording.damage and warns:
                 warn(f"{recording.damage}; what comes before is read")
         yield sorted(recordings, key=begin_of)
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gravity.programs.files import WholeRecords
+from gravity_recording.files import WholeRecords
 
 FILL = """
 import resource, sys
 from pathlib import Path
-from gravity.programs.files import WholeRecords
+from gravity_recording.files import WholeRecords
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (25, resource.RLIM_INFINITY))
 file = WholeRecords(Path(sys.argv[1]))
@@ -28,8 +28,8 @@ for record in (b"0123456789", b"abcdefghij", b"ABCDEFGHIJ", b"12345"):
 
 def test_records_are_appended(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    for keep, content in ((False, b"ab"), (True, b"abab"), (False, b"ab")):
-        file = WholeRecords(path, keep=keep)
+    for mode, content in (("wb", b"ab"), ("ab", b"abab"), ("wb", b"ab")):
+        file = WholeRecords(path, mode)
         file.append(b"a")
         file.append(b"b")
         assert path.read_bytes() == content  # at once
