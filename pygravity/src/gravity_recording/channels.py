@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .envelope import FIELDS, PROTOBUF_PROTOCOL, TEXTS, Envelope, parse
+from .envelope import FIELDS, PROTOBUF_PROTOCOL, TEXTS, Envelope, checked, parse
 from .model import Recorded, recorded
 
 MARK, PAYLOAD, ENVELOPE = "gravity", "payload", "envelope"
@@ -27,24 +27,33 @@ class Kind(NamedTuple):
 
 
 class Split(NamedTuple):
-    """A data product taken apart; times in microseconds."""
+    """A data product taken apart; times in microseconds. `exact`: whether `join` gives the same bytes again."""
 
     kind: Kind
     id: str
     received: int
     published: int
     payload: bytes
+    exact: bool
 
 
 def split(frame: bytes) -> Split:
-    """Take a serialized data product apart; raise ValueError if it is not one."""
+    """Take a serialized data product apart; raise ValueError if it is not one. Texts are not checked."""
     product = parse(frame)
-    published, received = product.timestamp, product.received_timestamp
-    id, payload, was_received = product.dataProductID, product.data, product.HasField("received_timestamp")
-    for name in ("timestamp", "data", "received_timestamp"):
-        product.ClearField(name)
+    published, received, payload = product.timestamp, product.received_timestamp, product.data
+    was_received = product.HasField("received_timestamp")
+    exact = (
+        published <= LAST_TIME
+        and received <= LAST_TIME
+        and product.HasField("timestamp")
+        and product.HasField("data")
+        and product.SerializeToString() == frame  # its fields are in order, in their shortest form
+    )
+    product.ClearField("timestamp")
+    product.ClearField("data")
+    product.ClearField("received_timestamp")
     kind = Kind(product.SerializeToString(), was_received)
-    return Split(kind, id, received if was_received else published, published, payload)
+    return Split(kind, product.dataProductID, received if was_received else published, published, payload, exact)
 
 
 def join(kind: Kind, received: int, published: int, payload: bytes) -> bytes:
@@ -58,15 +67,12 @@ def join(kind: Kind, received: int, published: int, payload: bytes) -> bytes:
     return frame
 
 
-def is_exact(frame: bytes, parts: Split) -> bool:
-    """Return whether a data product can be put together again from its parts, and MCAP can tell its times."""
-    in_range = parts.received <= LAST_TIME and parts.published <= LAST_TIME
-    return in_range and join(parts.kind, parts.received, parts.published, parts.payload) == frame
-
-
 def metadata_of(kind: Kind) -> dict[str, str] | None:
-    """Return a channel's metadata, or None if the envelope holds what these cannot tell, such as unknown fields."""
-    product = Envelope.FromString(kind.envelope)
+    """Return a channel's metadata, or None if the envelope holds what these cannot tell, such as unknown fields.
+
+    Raises ValueError if a text is not UTF-8.
+    """
+    product = checked(parse(kind.envelope))
     metadata = {MARK: PAYLOAD}
     for name, _ in FIELDS:
         if name not in _PER_MESSAGE and product.HasField(name):

@@ -48,14 +48,18 @@ Envelope: Any = message_factory.GetMessageClass(DESCRIPTOR)
 
 
 def parse(frame: bytes) -> Any:
-    """Return the envelope in a serialized data product; raise ValueError if it is not one."""
+    """Return the envelope in a serialized data product, whose texts may not be UTF-8; raise ValueError."""
     try:
-        product = Envelope.FromString(frame)
+        return Envelope.FromString(frame)
     except (DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"not a gravity.GravityDataProductPB: {error}") from None
+
+
+def checked(product: Any) -> Any:
+    """Return an envelope; raise ValueError if a text is not UTF-8."""
     try:
         "".join(_texts(product))
-    except TypeError:  # protobuf returns texts that are not UTF-8 as bytes
+    except TypeError:  # protobuf returns such texts as bytes
         [name, *_] = [name for name in TEXTS if isinstance(getattr(product, name), bytes)]
         raise ValueError(f"gravity.GravityDataProductPB: {name} is not UTF-8 text") from None
     return product
@@ -69,3 +73,9 @@ def stamped(frame: bytes, received: int) -> bytes:
     product.received_timestamp = received
     changed: bytes = product.SerializeToString()
     return changed
+
+
+def published(frame: bytes) -> int:
+    """Return when a serialized data product was published, in microseconds since the epoch."""
+    time: int = parse(frame).timestamp
+    return time

@@ -12,7 +12,7 @@ from mcap.records import DataEnd, Footer
 from mcap.writer import MCAP0_MAGIC as MAGIC
 from mcap.writer import CompressionType, Writer
 
-from .channels import ENVELOPE, LAST_TIME, MARK, Kind, Split, is_exact, metadata_of, split
+from .channels import ENVELOPE, LAST_TIME, MARK, Kind, Split, metadata_of, split
 from .envelope import DESCRIPTOR, PROTOBUF_PROTOCOL
 from .files import WholeRecords
 from .model import Compression
@@ -81,7 +81,7 @@ class McapWriter:
         Raises ValueError if it is not one, OSError if it cannot be written.
         """
         parts = split(frame)
-        channel, data = self._channel(parts) if is_exact(frame, parts) else None, parts.payload
+        channel, data = self._channel(parts), parts.payload
         if channel is None:
             channel, data = self._whole_channel(parts.id), frame
         received, published = min(parts.received, LAST_TIME) * 1000, min(parts.published, LAST_TIME) * 1000
@@ -108,10 +108,10 @@ class McapWriter:
             self.file.append(end.end() + MAGIC)  # type: ignore[no-untyped-call]
 
     def _channel(self, parts: Split) -> int | None:
-        """Return the channel for a payload, or None if there cannot be one."""
+        """Return the channel for a payload, or None if there cannot be one; raise ValueError."""
         if parts.kind not in self._channels:
             self._channels[parts.kind] = self._open_channel(parts)
-        return self._channels[parts.kind]
+        return self._channels[parts.kind] if parts.exact else None
 
     def _open_channel(self, parts: Split) -> int | None:
         metadata = metadata_of(parts.kind)

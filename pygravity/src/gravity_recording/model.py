@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from .envelope import parse
+from .envelope import checked, parse
 
 Compression = Literal["none", "lz4", "zstd"]
 
@@ -40,7 +40,7 @@ class Recorded(NamedTuple):
 
 def recorded(frame: bytes) -> Recorded:
     """Return a serialized data product with what it says of itself; raise ValueError if it is not one."""
-    product = parse(frame)
+    product = checked(parse(frame))
     return Recorded(
         product.received_timestamp or product.timestamp,
         frame,

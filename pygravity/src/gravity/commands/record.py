@@ -19,11 +19,13 @@ from .inbox import CAPACITY, Inbox
 from .outputs import add_overwrite
 from .stopping import Stop
 from gravity_recording import Compression
+from gravity_recording.envelope import published
 from gravity_recording.split import SplitWriter
 
 COMPONENT_ID = "GravityRecorder"
 _OF_THE_DIRECTORY = {REGISTERED_PUBLISHERS, DOMAIN_DETAILS, DOMAIN_UPDATE}
 _WAIT = 0.1  # seconds within which signals are noticed
+_DRAIN = 10.0
 _REPORT_INTERVAL = 10.0
 
 _HELP = f"""\
@@ -138,7 +140,8 @@ def _record(node: GravityNode, arguments: argparse.Namespace, writer: SplitWrite
                 for id in offers.take():
                     check(node, node.subscribe(id, inbox, "", arguments.domain), f"subscribe to {id}")
                     say(f"recording {id}")
-            node.close()  # nothing arrives any more
+            _drain(inbox, writer, stop)
+            node.close()
             for frame in inbox.take(0):
                 writer.add(frame)
         finally:
@@ -157,6 +160,20 @@ def _subscribe(node: GravityNode, arguments: argparse.Namespace, inbox: Inbox, o
         code = node.subscribe(DOMAIN_DETAILS, offers, "", arguments.domain, True)
         check(node, code, "get the list of data products")
     say(f"recording {', '.join(arguments.products) or 'all data products'}; Ctrl-C ends it")
+
+
+def _drain(inbox: Inbox, writer: SplitWriter, stop: Stop) -> None:
+    """Write what had arrived when the signal came, most of which may still wait in ZeroMQ's queues."""
+    stopped, deadline = time.time_ns() // 1000, time.monotonic() + _DRAIN
+    while not stop.again:
+        frames = inbox.take(_WAIT)
+        for frame in frames:
+            writer.add(frame)
+        if all(published(frame) > stopped for frame in frames):
+            return
+        if time.monotonic() > deadline:
+            warn(f"after {_DRAIN:.0f} s, messages that were published before the end are still arriving")
+            return
 
 
 class _Losses:
