@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 _LONGEST_WAIT = 0.1  # seconds
+_ARROW, _ARROW_LENGTH = "\x1b[", 3
 
 
 class Keyboard:
@@ -20,6 +21,7 @@ class Keyboard:
 
     def __init__(self) -> None:
         self._terminal: int | None = None
+        self._pressed = ""  # keys that were read together
 
     def __enter__(self) -> Self:
         try:
@@ -48,9 +50,10 @@ class Keyboard:
             if seconds:
                 time.sleep(seconds)
             return ""
-        if not select.select([self._terminal], [], [], seconds)[0]:
-            return ""
-        pressed = os.read(self._terminal, 16).decode(errors="replace")
-        if not pressed:  # the terminal is gone
-            self._terminal = None
-        return pressed
+        if not self._pressed and select.select([self._terminal], [], [], seconds)[0]:
+            self._pressed = os.read(self._terminal, 1000).decode(errors="replace")
+            if not self._pressed:  # the terminal is gone
+                self._terminal = None
+        length = _ARROW_LENGTH if self._pressed.startswith(_ARROW) else 1
+        key, self._pressed = self._pressed[:length], self._pressed[length:]
+        return key
