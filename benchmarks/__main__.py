@@ -19,6 +19,7 @@ PARTS = {  # with their arguments for a quick look
     "separation": ["--seeds", "1", "--usual-seeds", "1"],
     "detection": ["--seeds", "1", "--cases", "as shipped"],
     "messaging": ["--quick"],
+    "recording": ["--quick"],
     "detector": ["--quick"],
     "dashboard": ["--quick"],
 }

@@ -123,6 +123,11 @@ class Session:
             process.communicate()
         self._folder.cleanup()
 
+    @property
+    def folder(self) -> Path:
+        """Where its programs run."""
+        return Path(self._folder.name)
+
     def run(self, rate: float, seconds: float, total: int = 0) -> dict[str, Any]:
         """Publish at a rate, or `total` messages as fast as it goes; return what both ends say of it."""
         for subscriber in self.subscribers:

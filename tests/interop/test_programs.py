@@ -6,6 +6,7 @@ import contextlib
 import re
 import signal
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 
 from tests.interop.cluster import Cluster, Tap, end
 from tests.interop.implementations import OURS, Implementation, Mix, real
-from tests.support import eventually
+from tests.support import Program, eventually
 
 from gravity import gravity
+from gravity.commands.copying import copy
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
 from gravity_recording import open_recording
@@ -68,6 +70,7 @@ def test_what_one_archives_the_other_plays(cluster: Cluster):
     end(archiver)
     products = archived()
     assert path.read_bytes() == MARK + b"".join(record(p.SerializeToString()) for p in products)
+    convert_there_and_back(path)
     for id, tap in taps.items():
         sent = [without(p) for p in parsed(tap) if not p.is_cached_dataproduct]
         kept = [without(p, "received_timestamp") for p in of(id, products)]
@@ -78,7 +81,17 @@ def test_what_one_archives_the_other_plays(cluster: Cluster):
     for product in tail:
         product.received_timestamp += PAUSE
     path.write_bytes(MARK + b"".join(record(p.SerializeToString()) for p in probes + tail))
+    convert_there_and_back(path)
     check_playback(cluster, cluster.mix.of("publisher"), tail)
+
+
+def convert_there_and_back(archive: Path) -> None:
+    """Replace an archive by what becomes of it as an MCAP file and back, which is the same to the last byte."""
+    mcap, before = archive.with_suffix(".mcap"), archive.read_bytes()
+    for source, target in ((archive, mcap), (mcap, archive)):
+        with open_recording(source) as recording:
+            copy([recording], None, target, target.suffix, "zstd")
+    assert archive.read_bytes() == before
 
 
 def check_playback(cluster: Cluster, player: Implementation, tail: list[GravityDataProductPB]) -> None:
@@ -141,6 +154,60 @@ def test_playback_of_anything(plain: Cluster, player: Implementation, order: str
             frame = product.SerializeToString()
             file.write(struct.pack(order + "i", len(frame)) + frame)
     check_playback(plain, player, tail)
+
+
+@pytest.mark.parametrize("directory", ["ours", "real"])
+def test_recorded_and_played_again(directory: str, tmp_path: Path):
+    """`gravity record` has what is on the wire of a real publisher; `gravity play` feeds a real subscriber."""
+    real()
+
+    def command(*arguments: str) -> Program:
+        run = [sys.executable, "-m", "gravity.cli", *arguments]
+        started.append(Program(run, tmp_path, OURS.environment))
+        return started[-1]
+
+    started: list[Program] = []
+    with contextlib.closing(Cluster(tmp_path, Mix(directory, "real", "real"))) as cluster:
+        try:
+            cluster.start_directory()
+            publisher = cluster.publisher().offer("A", cache=False)
+            recorder = command("record", "--all", "-o", "run.mcap")
+            recorder.prints("^recording A$")
+            publisher.offer("B", cache=False)
+            recorder.prints("^recording B$")
+            eventually(lambda: publisher.has_subscribers("A") and publisher.has_subscribers("B"))
+            taps = {id: cluster.tap(id) for id in "AB"}
+            for id, tap in taps.items():
+                while not tap.frames():
+                    publisher.publish(id, f"probe {id}")
+            for n in range(20):
+                publisher.publish("A", f"a{n}\xff", filter=f"f{n}", version="1.2")
+                publisher.do("publish", {"product": "B", "message": f"b{n}"})
+            eventually(lambda: all(b"19" in parsed(tap)[-1].data for tap in taps.values()))
+            assert recorder.stop() == 130 and recorder.errors == []
+            with open_recording(tmp_path / "run.mcap") as recording:
+                products = [GravityDataProductPB.FromString(m.product) for m in recording.messages()]
+                assert recording.products["B"].types == {"", "gravity.GravityLogMessagePB"}
+            for id, tap in taps.items():
+                on_wire = [without(p) for p in parsed(tap)]
+                kept = [without(p, "received_timestamp") for p in of(id, products)]
+                assert len(on_wire) >= 20 and kept[-len(on_wire) :] == on_wire
+                assert publisher.do("unregisterDataProduct", id) == gravity.SUCCESS
+
+            subscriber = cluster.subscriber()
+            told = {id: subscriber.subscribe(id) for id in "AB"}
+            player = command("play", "run.mcap")
+            assert player.wait() == 0 and player.errors == []
+            sent = {id: [p.data for p in of(id, products)] for id in "AB"}
+            eventually(lambda: all(len(told[id].products) == len(sent[id]) for id in "AB"))
+            for id in "AB":
+                heard = told[id].products
+                assert [p.data.encode("latin-1") for p in heard] == sent[id]
+                assert {(p.component, p.cached) for p in heard} == {("GravityPlayer", False)}
+        finally:
+            for program in started:
+                program.process.kill()
+                program.wait()
 
 
 def test_a_relay(cluster: Cluster):

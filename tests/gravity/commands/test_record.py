@@ -184,7 +184,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a disk")
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", disk], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", disk], capture_output=True)
     if mounted.returncode:
         pytest.skip(f"cannot mount a disk: {mounted.stderr.decode().strip()}")
     try:
@@ -210,11 +210,6 @@ def test_a_full_disk(cluster: Cluster, small_disk: Path, start: Start) -> None:
     sent = [GravityLogMessagePB.FromString(product.data).message for product in found]
     assert len(sent) > 100 and sent == [str(k) for k in range(len(sent))]
     assert re.match(r"recorded \d+ messages of 1 data product", recorder.lines[-1])
-
-
-def test_nobody_answers() -> None:
-    done = run("--directory", "tcp://127.0.0.1:1", "record", "A", "-o", "/nonexistent/x.mcap")
-    assert done.code == 1 and done.errors[-1].startswith("gravity: no Service Directory answers at tcp://127.0.0.1:1")
 
 
 @pytest.mark.parametrize(
