@@ -75,17 +75,16 @@ def archive() -> Path:
 def test_info(run: Run, mcap: Path, archive: Path) -> None:
     done = run("info", mcap, archive)
     assert done.code == 0 and done.errors == []
-    size = mcap.stat().st_size / 1e6
     assert done.lines == [
         "run.mcap: MCAP, compression: zstd",
-        f"  size      {size:.3f} MB",
+        f"  size      {mcap.stat().st_size / 1e3:.1f} kB",
         "  length    2.900 s, 2023-11-14 22:13:20.000 to 2023-11-14 22:13:22.900",
         "  messages  30",
         "    Raw/x         10       3.3/s  no.Such from Pump",
         "    Log           20       6.8/s  gravity.GravityLogMessagePB from Pump",
         "",
         "archive.bin: Gravity archive, compression: none",
-        f"  size      {archive.stat().st_size / 1e6:.3f} MB",
+        f"  size      {archive.stat().st_size / 1e3:.1f} kB",
         *done.lines[2:6],
     ]
 

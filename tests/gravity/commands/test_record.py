@@ -69,7 +69,7 @@ def test_some_data_products(cluster: Cluster, start: Start) -> None:
     publish(late, "B", "b")
     assert recorder.stop() == 130
     assert recorder.errors == [] and re.fullmatch(
-        r"recorded 101 messages of 2 data products in \d+\.\d s to run\.mcap \(0\.0 MB\)", recorder.lines[-1]
+        r"recorded 101 messages of 2 data products in \d+\.\d s to run\.mcap \(\d+\.\d kB\)", recorder.lines[-1]
     )
     assert texts("run.mcap", id="A") == [str(n) for n in range(100)] and texts("run.mcap", id="B") == ["b"]
     found = [GravityDataProductPB.FromString(product) for product in products("run.mcap")]

@@ -41,6 +41,11 @@ def time_text(microseconds: object, form: str = "%H:%M:%S.%f") -> str:
         return str(microseconds)
 
 
+def size_text(size: int) -> str:
+    """Return a number of bytes as text."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+
+
 def number(low: float, high: float) -> Callable[[str], float]:
     """Return an argument's type: a number from `low` to `high`."""
 

@@ -22,14 +22,18 @@ from gravity_recording.tables import Table
 
 _HELP = """\
 Convert recordings. The ending of OUT says to what:
-  .mcap     MCAP, with an index; from an archive and back it is the same to the last byte
+
+  .mcap     MCAP, with an index; from an archive and back it is the same to the
+            last byte
   .bin      Gravity's archive, which Playback plays
-  .csv      a table of each data product: times of receipt and publication, component, fields of the messages
+  .csv      a table of each data product: times of receipt and publication,
+            component, fields of the messages
   .parquet  the same; requires pyarrow: pip install 'pygravity[parquet]'
 
-The types of messages are those described in an MCAP file, or in modules that --types names; other payloads are given
-in hexadecimal. A field of a nested message gets a column `outer.inner`; repeated fields are JSON. Of several data
-products, the tables are OUT with `_PRODUCT` before the ending. Several recordings become one.
+Several recordings become one. Of several data products, the tables are OUT with
+_PRODUCT before the ending. Message types are those described in an MCAP file,
+and those in modules that --types names; other payloads are hexadecimal. A field
+of a nested message has the column outer.inner; repeated fields are JSON.
 """
 _EXAMPLES = """\
 examples:
@@ -37,7 +41,8 @@ examples:
   gravity convert run_0.mcap run_1.mcap run.bin
   gravity convert run.mcap pump.csv --products Pump
 
-exit codes: 0, 1 after an error, 2 for wrong arguments; a file is written whole or not at all
+exit codes: 0, 1 after an error, 2 for wrong arguments; a file is written whole
+or not at all
 """
 
 

@@ -7,15 +7,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .common import Parsers, say, time_text
+from .common import Parsers, say, size_text, time_text
 from .recordings import begin_of, end_of, opened
 from gravity_recording import Recording
 
 _HELP = """\
-Say what recordings (MCAP, or Gravity's archives) hold: length, size, data products with their counts, rates, types
-and components, and where damage begins.
+Say what recordings (MCAP, or Gravity's archives) hold: length, size, data
+products with their counts, rates, types and components, and where damage
+begins.
 
-A file with an index is not read any further; damage within it shows with --check, which reads all of it.
+Of a file with an index, only that is read; damage before it shows with --check,
+which reads all.
 """
 _EXAMPLES = """\
 examples:
@@ -23,7 +25,8 @@ examples:
   gravity info recordings/ --check           all in a folder
   gravity info archive.bin --json
 
-exit codes: 0 also for a damaged file, 1 if one cannot be read at all, 2 for wrong arguments
+exit codes: 0 also for a damaged file, 1 if one cannot be read at all, 2 for
+wrong arguments
 """
 
 
@@ -91,7 +94,7 @@ def _facts(recording: Recording) -> dict[str, Any]:
 def _print(fact: dict[str, Any]) -> None:
     day = "%Y-%m-%d %H:%M:%S.%f"
     say(f"{fact['file']}: {fact['format']}, compression: {', '.join(fact['compression']) or 'none'}")
-    say(f"  size      {fact['bytes'] / 1e6:.3f} MB")
+    say(f"  size      {size_text(fact['bytes'])}")
     if fact["messages"]:
         say(f"  length    {fact['seconds']:.3f} s, {time_text(fact['begin'], day)} to {time_text(fact['end'], day)}")
     say(f"  messages  {fact['messages']}")

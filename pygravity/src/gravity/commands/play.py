@@ -21,14 +21,20 @@ from gravity_recording.timing import Pace, timed
 
 COMPONENT_ID = "GravityPlayer"
 _SLOWEST, _FASTEST = 0.001, 1e6
-_KEYS = "space pauses, s or → plays one message, + and - or ↑ and ↓ change the speed"
+_KEYS = "space pauses, s plays one message, + and - change the speed"
 _FASTER, _SLOWER, _STEP = ("+", "\x1b[A"), ("-", "\x1b[B"), ("s", "\x1b[C")
 
-_HELP = f"""\
-Publish the data products in recordings (MCAP, or Gravity's archives) again, at the intervals at which they were
-received. Several files are played one after the other, in order of their first messages; of a folder, all.
+_HELP = """\
+Publish the data products in recordings (MCAP, or Gravity's archives) again, at
+the intervals at which they were received. Several files are played one after
+the other, in order of their first messages; of a folder, all.
 
-It begins once all data products have a subscriber, but after a second at the latest. On a terminal, {_KEYS}.
+It begins once all data products have a subscriber, but after a second at the
+latest. On a terminal, these keys work:
+
+  space       pause, go on
+  s, →        play one message, while paused
+  +, -, ↑, ↓  twice or half the speed
 """
 _EXAMPLES = """\
 examples:
@@ -36,7 +42,8 @@ examples:
   gravity play run_0.mcap run_1.mcap --products Temperature Pressure --start 60
   gravity play archive.bin --speed 20 --loop
 
-exit codes: 0 at the end and after SIGTERM, 130 after Ctrl-C, 1 after an error, 2 for wrong arguments
+exit codes: 0 at the end and after SIGTERM, 130 after Ctrl-C, 1 after an error,
+2 for wrong arguments
 """
 
 

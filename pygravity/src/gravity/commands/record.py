@@ -14,7 +14,7 @@ from ..node import GravityNode
 from ..protocol.envelope import MalformedFrame, parse
 from ..protocol.names import DOMAIN_DETAILS, DOMAIN_UPDATE, REGISTERED_PUBLISHERS
 from ..ServiceDirectoryMapPB_pb2 import ServiceDirectoryMapPB
-from .common import CommandError, Parsers, add_types, check, import_types, joined, number, say, warn
+from .common import CommandError, Parsers, add_types, check, import_types, joined, number, say, size_text, warn
 from .inbox import CAPACITY, Inbox
 from .outputs import add_overwrite
 from .stopping import Stop
@@ -30,25 +30,28 @@ _DRAIN = 10.0
 _REPORT_INTERVAL = 10.0
 
 _HELP = f"""\
-Record data products in MCAP files, which Foxglove and PlotJuggler open, until Ctrl-C.
+Record data products in MCAP files, which Foxglove and PlotJuggler open, until
+Ctrl-C. Whoever opens the file can decode payloads of Gravity's own types, and
+of those that --types names.
 
-Payloads of known types (--types) can be decoded by whoever opens the file; the types of gravity's own messages are
-always known. Each message is on the disk a second after its receipt; `gravity repair` completes a file that a crash
-has cut off.
+Each message is on the disk a second after its receipt; `gravity repair`
+completes a file that a crash has cut off.
 
-What is lost, and what is not: messages that have arrived wait in a queue of {CAPACITY >> 20} MiB until they are
-written; if it overflows, the command says how many are missing. Its connections have no limit at which they drop
-messages (SubscribeHWM = 0). It cannot know what a publisher has dropped because its own queue was full (PublishHWM),
-or what was published before a connection was made, or while one was interrupted.
+Messages that have arrived wait in a queue of {CAPACITY >> 20} MiB until they are written;
+if it overflows, the command says how many are missing. Its connections have no
+limit at which they drop messages (SubscribeHWM = 0). It cannot know what a
+publisher has dropped because its own queue was full (PublishHWM), nor what was
+published before a connection was made, or while one was interrupted.
 """
 _EXAMPLES = """\
 examples:
   gravity record Temperature Pressure -o run.mcap --types plant_pb2
-  gravity record --all                               gravity_20260131_120000.mcap; also products that appear later
-  gravity record --all -o run --split-size 500       run_0.mcap, run_1.mcap ... of 500 MB
-  gravity record --all -o run --split-time 3600      a file an hour
+  gravity record --all                              also what appears later
+  gravity record --all -o run --split-size 500      run_0.mcap, run_1.mcap ...
+  gravity record --all -o run --split-time 3600     a file an hour
 
-exit codes: 0 after SIGTERM, 130 after Ctrl-C, 1 after an error such as a full disk, 2 for wrong arguments
+exit codes: 0 after SIGTERM, 130 after Ctrl-C, 1 after an error such as a full
+disk, 2 for wrong arguments
 """
 
 
@@ -197,6 +200,6 @@ def _sum_up(writer: SplitWriter, inbox: Inbox, seconds: float) -> None:
     messages, files = writer.counts.total(), [str(path) for path in writer.paths]
     where = f"{files[0]} ... {files[-1]}" if len(files) > 2 else " and ".join(files) or "no file"
     products = f"{len(writer.counts)} data product{'' if len(writer.counts) == 1 else 's'}"
-    say(f"recorded {messages} messages of {products} in {seconds:.1f} s to {where} ({writer.size / 1e6:.1f} MB)")
+    say(f"recorded {messages} messages of {products} in {seconds:.1f} s to {where} ({size_text(writer.size)})")
     if inbox.dropped:
         warn(f"{inbox.dropped} messages are missing: they arrived faster than they could be written")

@@ -11,15 +11,16 @@ from .outputs import add_overwrite, output
 from .recordings import opened
 
 _HELP = """\
-Write what can be read of a recording, up to its last whole message, to a new one, which has an index if it is an MCAP
-file. The original stays as it is.
+Write what can be read of a recording, up to its last whole message, to a new
+one, which has an index if it is an MCAP file. The original stays as it is.
 """
 _EXAMPLES = """\
 examples:
   gravity repair run.mcap repaired.mcap
   gravity repair archive.bin repaired.bin
 
-exit codes: 0 also if nothing was damaged, 1 after an error, 2 for wrong arguments
+exit codes: 0 also if nothing was damaged, 1 after an error, 2 for wrong
+arguments
 """
 
 
