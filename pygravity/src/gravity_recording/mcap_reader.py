@@ -150,6 +150,8 @@ class McapReader:
         return _Record(offset, opcode, length)
 
     def _body(self, record: _Record) -> bytes:
+        if record.length > _LARGEST_CHUNK:
+            raise self._damage(record.offset, f"a record of {record.length} bytes; none of more than 1 GiB is read")
         self._file.seek(record.offset + _HEAD.size)
         return self._file.read(record.length)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from graphlib import TopologicalSorter
 from typing import Any, Protocol
 
-from google.protobuf import descriptor_database, descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.message import DecodeError
 
@@ -54,11 +55,11 @@ def schema_of(descriptor: Descriptor) -> bytes:
 def type_in(schema: bytes, name: str) -> Descriptor | None:
     """Return a type from a serialized FileDescriptorSet, or None if that does not describe it."""
     try:
-        files = descriptor_pb2.FileDescriptorSet.FromString(schema)
-        database = descriptor_database.DescriptorDatabase()
-        for file in files.file:
-            database.Add(file)
-        pool = descriptor_pool.DescriptorPool(database)
+        files = {file.name: file for file in descriptor_pb2.FileDescriptorSet.FromString(schema).file}
+        imports = {name: [each for each in file.dependency if each in files] for name, file in files.items()}
+        pool = descriptor_pool.DescriptorPool()
+        for each in TopologicalSorter(imports).static_order():  # a pool of its own accord does not survive a cycle
+            pool.Add(files[each])
         return find(name, pool)
-    except (DecodeError, TypeError, ValueError, descriptor_database.DescriptorDatabaseConflictingDefinitionError):
+    except (DecodeError, TypeError, ValueError):
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
@@ -14,6 +15,7 @@ from .envelope import parse
 from .model import Recorded
 
 TIME, TEXT, BYTES, BOOL, FLOAT, DOUBLE = "time", "text", "bytes", "bool", "float", "double"
+_MOST_COLUMNS, _DEEPEST = 1000, 20
 _KINDS = {
     FieldDescriptor.CPPTYPE_INT32: "int32",
     FieldDescriptor.CPPTYPE_INT64: "int64",
@@ -37,20 +39,21 @@ class Column(NamedTuple):
 def columns_of(descriptor: Descriptor) -> list[Column]:
     """Return the columns of a message type.
 
-    A field of a nested message is `outer.inner`; repeated fields and messages that contain their own type are JSON.
+    A field of a nested message is `outer.inner`. Repeated fields are JSON, and so are nested messages if they
+    contain their own type, or would give more than a thousand columns.
     """
-    return list(_columns(descriptor, "", (), (descriptor,)))
+    columns = list(islice(_columns(descriptor, "", (), _DEEPEST), _MOST_COLUMNS + 1))
+    return columns if len(columns) <= _MOST_COLUMNS else list(_columns(descriptor, "", (), 0))
 
 
-def _columns(
-    descriptor: Descriptor, prefix: str, way: tuple[FieldDescriptor, ...], above: tuple[Descriptor, ...]
-) -> Iterator[Column]:
+def _columns(descriptor: Descriptor, prefix: str, way: tuple[FieldDescriptor, ...], deeper: int) -> Iterator[Column]:
+    """`deeper`: levels of nested messages that get columns."""
     for field in descriptor.fields:
         name = prefix + field.name
-        if field.is_repeated or (field.message_type in above):
+        if field.is_repeated or (field.message_type and not deeper) or field.message_type in _types(way, descriptor):
             yield Column(name, TEXT, _reader(way, field, _as_json(field)))
         elif field.message_type:
-            yield from _columns(field.message_type, f"{name}.", (*way, field), (*above, field.message_type))
+            yield from _columns(field.message_type, f"{name}.", (*way, field), deeper - 1)
         elif field.enum_type:
             yield Column(name, TEXT, _reader(way, field, _as_name(field.enum_type)))
         elif field.type == FieldDescriptor.TYPE_BYTES:
@@ -59,6 +62,11 @@ def _columns(
             yield Column(name, TEXT, _reader(way, field, _as_text))
         else:
             yield Column(name, _KINDS[field.cpp_type], _reader(way, field, lambda value: value))
+
+
+def _types(way: tuple[FieldDescriptor, ...], descriptor: Descriptor) -> list[Descriptor | None]:
+    """Return the message types that contain the fields of `descriptor`, including itself."""
+    return [descriptor, *(step.containing_type for step in way)]
 
 
 def _reader(

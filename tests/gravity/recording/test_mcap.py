@@ -391,8 +391,23 @@ def test_what_is_no_recording(begin: bytes, tmp_path: Path) -> None:
     assert (caught.value.file, caught.value.offset) == (str(path), 0)
 
 
+def file_set(*files: dict[str, object]) -> bytes:
+    return descriptor_pb2.FileDescriptorSet(file=files).SerializeToString()  # type: ignore[arg-type]
+
+
+PUMP = {"package": "plant", "message_type": [{"name": "Pump"}]}
+
+
 @pytest.mark.parametrize(
-    "schema", [b"\xff", descriptor_pb2.FileDescriptorSet(file=[{"name": "a"}, {"name": "a"}]).SerializeToString()]
+    "schema",
+    [
+        b"\xff",
+        file_set({"name": "a"}, {"name": "a"}),
+        file_set({"name": "a", "dependency": ["b"], **PUMP}, {"name": "b", "dependency": ["a"]}),
+        file_set({"name": "a", "dependency": ["missing"], **PUMP}),
+        file_set({"name": "a", **PUMP}, {"name": "b", **PUMP}),
+    ],
+    ids=["malformed", "without it", "imports in a circle", "import missing", "twice"],
 )
 def test_a_schema_that_is_malformed(schema: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other.mcap"

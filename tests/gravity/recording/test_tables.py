@@ -116,6 +116,20 @@ def test_two_types_of_a_data_product() -> None:
     assert (row["level"], row["number"]) == (None, 1)
 
 
+def test_types_that_are_nested_without_end_have_few_columns() -> None:
+    file = FileDescriptorProto(name="deep.proto", package="d")
+    for n in range(500):
+        inner = file.message_type.add(name=f"T{n}")
+        for number, name in enumerate("ab", 1):
+            inner.field.add(name=name, number=number, type=11 if n < 499 else 5, label=1, type_name=f".d.T{n + 1}")
+    for field in file.message_type[-1].field:
+        field.ClearField("type_name")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    assert len(Table([pool.FindMessageTypeByName("d.T0")]).names) == 5 + 2
+    assert len(Table([pool.FindMessageTypeByName("d.T495")]).names) == 5 + 2**5
+
+
 def test_without_a_type() -> None:
     table = Table([])
     assert table.names == ["received", "published", "component", "type", "payload"]
