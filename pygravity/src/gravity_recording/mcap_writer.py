@@ -97,6 +97,7 @@ class McapWriter:
         """Write what has not been written and the index, and close the file; raise OSError."""
         self._writer.finish()  # type: ignore[no-untyped-call]
         self._out.flush()
+        self.file.sync()
         self.file.close()
 
     def abandon(self) -> None:
