@@ -8,6 +8,7 @@ Arrays in, arrays out: windows have the shape (n_windows, n_steps, n_streams), t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -26,7 +27,7 @@ LARGEST_BATCH = 16
 STEPS = 30  # training steps in an epoch, at least: fewer windows mean smaller batches, not less training
 LEARNING_RATE = 0.03
 REPAIRS = 3  # times that a stream is replaced by its reconstruction
-CHUNK = 1024  # windows scored at once: bounds the memory
+FEW, MANY = 16, 256  # windows scored at once
 
 
 def build(n_steps: int, n_streams: int, seed: int = 0) -> keras.Model:
@@ -143,30 +144,29 @@ class Scorer:
     """Scores windows by their reconstruction error. The model must not be trained further afterwards.
 
     `model` is any Keras model that returns float32 windows of the shape it takes, (n, n_steps, n_streams).
+
+    A window's result is the same, to the last bit, whatever windows are scored with it, though a matrix product's
+    rounding depends on the number of rows: a window is always one of FEW, padded with zeros, or of MANY if that makes
+    no difference on this machine.
     """
 
     def __init__(self, model: keras.Model) -> None:
         self._shape: tuple[int | None, ...] = model.input_shape  # looked up once: it is slow in Keras
         normalise, rebuild, denormalise = _parts(model)
-
-        def errors(x: tf.Tensor, rebuilt: tf.Tensor) -> tf.Tensor:
-            # Squares are float64: none overflows.
-            squared = tf.square(tf.cast(x, tf.float64) - tf.cast(rebuilt, tf.float64))
-            return tf.reduce_mean(squared, axis=1)
+        self._denormalise = denormalise
 
         def score(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             x = normalise(windows)
             rebuilt = rebuild(x)
-            per_stream = errors(x, rebuilt)
-            return tf.reduce_mean(per_stream, axis=1), per_stream, denormalise(rebuilt)
+            return x, rebuilt, denormalise(rebuilt)
 
-        def repair(window: tf.Tensor) -> tf.Tensor:
+        def repair(window: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             n_streams = self._shape[2]
             copies = tf.repeat(normalise(window), n_streams, axis=0)
             own = tf.cast(tf.eye(n_streams), tf.bool)[:, None]
             for _ in range(REPAIRS):
                 copies = tf.where(own, rebuild(copies), copies)
-            return errors(copies, rebuild(copies))
+            return copies, rebuild(copies)
 
         # Traced now and once, the first for any number of windows: calling a concrete function skips the search for
         # a matching signature, which takes as long as scoring a window.
@@ -183,17 +183,32 @@ class Scorer:
         Windows that are not finite have a score that is not finite. Raises ValueError if the windows' shape
         is not the model's.
         """
-        mse, per_stream = zip(*(self._score(chunk)[:2] for chunk in self._chunks(windows)), strict=True)
-        return np.concatenate(mse), np.concatenate(per_stream)
+        return self.rebuilt(windows)[:2]
 
     def rebuilt(self, windows: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
         """Return what `score` returns, and the reconstructions, in the streams' own units, of the windows' shape."""
-        mse, per_stream, rebuilt = zip(*map(self._score, self._chunks(windows)), strict=True)
-        return np.concatenate(mse), np.concatenate(per_stream), np.concatenate(rebuilt)
-
-    def _chunks(self, windows: ArrayLike) -> Iterator[tf.Tensor]:
         x = _as_windows(self._shape, windows)
-        return (tf.constant(x[start : start + CHUNK]) for start in range(0, max(1, len(x)), CHUNK))
+        scored = [self._score(tf.constant(chunk)) for chunk in self._chunks(x)]
+        normal, rebuilt, in_units = (np.concatenate(part)[: len(x)] for part in zip(*scored, strict=True))
+        per_stream = _errors(normal, rebuilt)
+        return per_stream.mean(axis=1), per_stream, in_units
+
+    def _chunks(self, windows: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
+        """Yield the windows in chunks of FEW or MANY, at least one; the last is padded with zeros."""
+        start = 0
+        while start < max(1, len(windows)):
+            size = MANY if len(windows) - start > 3 * FEW and self._many_are_alike else FEW
+            chunk = windows[start : start + size]
+            yield np.concatenate([chunk, np.zeros((size - len(chunk), *chunk.shape[1:]), np.float32)])
+            start += size
+
+    @cached_property
+    def _many_are_alike(self) -> bool:
+        """Whether MANY windows at once give the same bits as FEW at a time; tried with random ones."""
+        windows = self._denormalise(tf.random.stateless_normal((MANY, *self._shape[1:]), seed=(0, 0)))
+        few = [self._score(windows[start : start + FEW]) for start in range(0, MANY, FEW)]
+        alike = zip(self._score(windows), zip(*few, strict=True), strict=True)
+        return all(np.array_equal(at_once, np.concatenate(parts)) for at_once, parts in alike)
 
     def repaired(self, window: ArrayLike) -> NDArray[np.float64]:
         """Return, for each stream, the errors that are left when it is replaced by its reconstruction.
@@ -202,8 +217,19 @@ class Scorer:
         the error of stream j, as in `score`, once stream i is repaired. If only stream i was wrong, the others are
         then rebuilt well.
         """
-        left: NDArray[np.float64] = self._repair(_as_windows(self._shape, np.asarray(window)[None])).numpy()
-        return left
+        copies, rebuilt = self._repair(_as_windows(self._shape, np.asarray(window)[None]))
+        return _errors(copies.numpy(), rebuilt.numpy())
+
+
+def _errors(x: NDArray[np.float32], rebuilt: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the mean squares of x - rebuilt over the steps, shape (n, n_streams).
+
+    Not with TensorFlow, where the order of a sum's terms depends on where in memory they are.
+    """
+    with np.errstate(invalid="ignore"):  # infinite - infinite
+        squares = np.square(np.subtract(x, rebuilt, dtype=np.float64))  # float64: none overflows
+    errors: NDArray[np.float64] = squares.mean(axis=1)
+    return errors
 
 
 def _as_windows(shape: tuple[int | None, ...], windows: ArrayLike) -> NDArray[np.float32]:

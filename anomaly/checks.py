@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from anomaly.averages import smoothed
 from anomaly.features import Array
 from anomaly.prediction import BOTH, OTHERS, OWN
 
@@ -96,8 +95,7 @@ def about(*subjects: Subject) -> NDArray[np.bool_]:
 
 _SOURCES = np.array([check.source for check in CHECKS[:N_PREDICTED]], int)
 _WEIGHTS = np.array([check.weight for check in CHECKS])[:, None]
-_BY_WEIGHT = [(weight, np.flatnonzero(_WEIGHTS[:, 0] == weight)) for weight in sorted({*_WEIGHTS[:, 0]} - {1.0})]
-_LATEST = _WEIGHTS == 1
+_FADED = 1 - _WEIGHTS
 # Checks of a form stand together; slices take half the time of masks.
 _SQUARED, _SIGNED, _INVERTED = slice(0, 3), slice(3, N_RESIDUAL), slice(N_PREDICTED - 2, FLAT_SLOW + 1)
 _WHITE = (_WEIGHTS / (2 - _WEIGHTS))[_SIGNED]  # mean square of an average of white noise
@@ -167,13 +165,12 @@ class Checks:
     def levels(self, seen: Seen) -> Array:
         """Return all checks of the next windows, one or more, shape (n, len(CHECKS), n_streams)."""
         averages, self._run = terms(self._usual, seen, self._run)
-        if len(averages) == 1:
-            before = self._averages
-            averages = np.where(_LATEST, averages, before + _WEIGHTS * (averages - before))
-        else:
-            for weight, checks in _BY_WEIGHT:
-                averages[:, checks] = smoothed(averages[:, checks], weight, self._averages[checks])
-        self._averages = averages[-1].copy()
+        averages *= _WEIGHTS
+        before = self._averages
+        for average in averages:  # one by one, so that the result does not depend on how many there are
+            average += _FADED * before
+            before = average
+        self._averages = before.copy()
         self._levels = _statistics(averages) / self._usual.limits
         self._residuals = np.concatenate([self._residuals[-HISTORY:], seen.residuals])
         self._beyond = seen.beyond

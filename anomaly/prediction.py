@@ -19,6 +19,7 @@ FOLDS = 5
 RIDGES = (1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # penalties, relative to a feature's variance
 HINGE_PENALTIES = (10.0, 1e4)  # of hinges, relative to means
 OWN_RIDGE = 1e-3
+ROWS = 16  # multiplied at once
 
 BOTH, OTHERS, OWN = range(3)
 """What a sample is predicted from: the others' windows and its own past, the others only, its own past only."""
@@ -100,8 +101,15 @@ def shares(features: NDArray[np.float32], learned: Prediction) -> NDArray[np.flo
 
 
 def residual(centred: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the residuals of features less their mean, shape (n, n_features): (n, *weights.shape[1:])."""
-    return (centred @ weights.reshape(len(weights), -1)).reshape(len(centred), *weights.shape[1:])
+    """Return the residuals of features less their mean, shape (n, n_features): (n, *weights.shape[1:]).
+
+    A row's are the same, to the last bit, whatever rows there are beside it: it is always one of ROWS, padded with
+    zeros. How a matrix product rounds depends on the number of rows.
+    """
+    n, n_features = centred.shape
+    padded = np.concatenate([centred, np.zeros((-n % ROWS, n_features), np.float32)]).reshape(-1, ROWS, n_features)
+    residuals = padded @ weights.reshape(n_features, -1)
+    return residuals.reshape(-1, *weights.shape[1:])[:n]
 
 
 class _Moments(NamedTuple):

@@ -36,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 class StreamReader:
-    """Reads the points that a subscriber puts into an inbox, in the thread that asks for them."""
+    """Reads the points that a subscriber puts into an inbox, in the thread that asks for them.
+
+    What it returns depends on the points and their order only, not on the lots in which they arrive.
+    """
 
     def __init__(self, inbox: Inbox, *, lateness: float, max_gap: int, tolerance: float | None) -> None:
         """Points that get lost are counted in `losses`, by (kind, stream).
@@ -53,7 +56,7 @@ class StreamReader:
         self._tolerance = tolerance
         self._live: set[str] = set()  # streams that have sent a point and have not ended
         self._ended = False  # whether all have
-        self._looked_at: list[list[Point]] = []
+        self._looked_at: list[Point] = []
 
     @classmethod
     def configured(cls, inbox: Inbox, settings: Settings) -> StreamReader:
@@ -73,17 +76,21 @@ class StreamReader:
         """
         counts: Counter[str] = Counter()
         arrived: set[str] = set()
+        looked_at: list[Point] = []
         for points in self._points():
-            self._looked_at.append(points)
-            counts.update(point.name for point in points)
-            arrived.update(counts)
-            if max(counts.values()) > LEARNING_POINTS:
+            for number, point in enumerate(points, start=1):
+                looked_at.append(point)
+                counts[point.name] += 1
+                arrived.add(point.name)
+                if counts[point.name] <= LEARNING_POINTS:
+                    continue
                 if len(counts) >= at_least:
                     if self._tolerance is None:
-                        self._learn_tolerance()
+                        self._learn_tolerance(looked_at)
+                    self._looked_at = looked_at + points[number:]
                     return tuple(sorted(counts))
                 log.warning("only stream %s is arriving; waiting for %d streams", ", ".join(counts), at_least)
-                self._looked_at = []
+                looked_at.clear()
                 counts.clear()
         raise UserError(
             f"the data ended too early: only {', '.join(sorted(arrived)) or 'nothing'} arrived; "
@@ -132,7 +139,7 @@ class StreamReader:
         known = frozenset(streams)
         looked_at, self._looked_at = self._looked_at, []
         before = assembler.losses.copy()
-        for points in chain(looked_at, self._points()):
+        for points in chain([looked_at], self._points()):
             samples: list[Sample] = []
             for point in points:
                 if point.name in known:
@@ -184,16 +191,17 @@ class StreamReader:
                     if point.name not in self._live and len(self._live) >= MOST_STREAMS:
                         raise BadPoint(f"ignored streams beyond the first {MOST_STREAMS}")
                     self._live.add(point.name)
-                    self._ended = False
                     yield point
                 elif not product.isCachedDataproduct:  # a cached one was sent before this node subscribed
                     self._live -= ended_streams(product.data)
-                    self._ended = not self._live
+                    if not self._live:
+                        self._ended = True
+                        return
             except BadPoint as error:
                 log.warning("%s", str(error))
 
-    def _learn_tolerance(self) -> None:
-        learned = learn_tolerance(chain.from_iterable(self._looked_at))
+    def _learn_tolerance(self, points: list[Point]) -> None:
+        learned = learn_tolerance(points)
         if learned is None:
             log.warning(
                 "the streams' timestamps do not show which points belong together; "

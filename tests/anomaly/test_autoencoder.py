@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from anomaly.autoencoder import CHUNK, Scorer, build, fit
+from anomaly.autoencoder import FEW, MANY, Scorer, build, fit
 from benchmarks.separation import NORMAL, TRAINING, ours, separation, windows
 
 
@@ -102,15 +102,20 @@ def test_a_constant_stream_is_scored_in_its_own_unit():
     assert scorer.score(x + np.array([0, 3, 3, 3, 3]))[1][:, 1:].min() > 1
 
 
-def test_scoring_does_not_depend_on_the_batch(trained):
+@pytest.mark.parametrize("alike", [True, False])
+def test_scoring_does_not_depend_on_the_batch(trained, alike: bool):
+    """To the last bit, also where the error is as small as float32 resolves, or huge."""
     scorer = Scorer(trained[0])
-    many = np.tile(TRAINING, (2, 1, 1))
-    mse, per_stream = scorer.score(many)
-    assert len(mse) == len(many) > 3 * CHUNK
-    for size in (0, 1, 7, CHUNK, CHUNK + 1):
-        some, some_per_stream = scorer.score(many[:size].tolist() if size == 7 else many[:size])
-        np.testing.assert_allclose(some, mse[:size], rtol=1e-4, atol=1e-9)
-        np.testing.assert_allclose(some_per_stream, per_stream[:size], rtol=1e-4, atol=1e-9)
+    if not alike:
+        scorer.__dict__["_many_are_alike"] = False
+    many = np.concatenate([TRAINING, np.float32(1e6) * TRAINING, np.zeros_like(TRAINING)])
+    at_once = Scorer(trained[0]).rebuilt(many)
+    assert len(at_once[0]) == len(many) > 2 * MANY
+    for size in (0, 1, 2, 7, FEW, FEW + 1, 3 * FEW + 1, MANY + 1):
+        for start in (0, 1, len(TRAINING) - 3):
+            some = many[start : start + size]
+            for one, other in zip(scorer.rebuilt(some.tolist() if size == 7 else some), at_once, strict=True):
+                np.testing.assert_array_equal(one, other[start : start + size])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])

@@ -1,16 +1,18 @@
 """From messages in an inbox to samples."""
 
 import time
-from collections import deque
-from itertools import chain
+from collections import Counter, deque
+from itertools import chain, pairwise
 
 from node.errors import UserError
 
+import numpy as np
 import pytest
 
 from streams import inbox, points, reader
 from streams.inbox import Inbox
 from streams.reader import StreamReader
+from streams.samples import Sample
 
 from gravity import GravityDataProduct
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
@@ -135,8 +137,8 @@ def test_an_end_from_before_the_subscription_does_not_count():
 
 
 def test_streams_are_waited_for(caplog: pytest.LogCaptureFixture):
-    alone = [product("a", sample) for sample in range(50)]
-    both = [product(stream, sample) for sample in range(50, 80) for stream in ("a", "b")]
+    alone = [product("a", sample) for sample in range(30)]
+    both = [product(stream, sample) for sample in range(30, 60) for stream in ("a", "b")]
     assert reader_of(alone, both).streams(at_least=2) == ("a", "b")
     assert caplog.messages == ["only stream a is arriving; waiting for 2 streams"]
 
@@ -155,9 +157,32 @@ def test_the_tolerance_is_learned_unless_it_is_given(apart: int, tolerance: floa
 
 
 def test_streams_without_a_common_rhythm_are_logged(caplog: pytest.LogCaptureFixture):
-    arriving = [product("a", 10 * n) for n in range(30)] + [product("b", 13 * n + 1) for n in range(25)]
+    times = sorted([(10 * n, "a") for n in range(30)] + [(13 * n + 1, "b") for n in range(25)])
+    arriving = [product(stream, time) for time, stream in times]
     reader_of(arriving, tolerance=None).streams(at_least=2)
     assert caplog.messages[0].startswith("the streams' timestamps do not show which points belong together; set tol")
+
+
+def test_the_lots_in_which_points_arrive_do_not_matter():
+    """Streams apart, one of them slow, one that comes late; lost points; ends amid the points."""
+    random = np.random.default_rng(0)
+    times = [(10 * n + late, name) for name, late in (("a", 0), ("b", 3)) for n in range(200)]
+    times += [(30 * n + 1, "slow") for n in range(60)] + [(10 * n, "new") for n in range(21, 200)]
+    arriving = [product(name, time) for time, name in sorted(times) if random.random() > 0.03]
+    arriving[300:300] = [end("b")]
+    arriving[-50:-50] = [end("a", "b", "slow", "new")]
+
+    def read(lots: list[list[GravityDataProduct]]) -> tuple[tuple[str, ...], list[Sample], Counter[tuple[str, str]]]:
+        some = reader_of(*lots, max_gap=1, tolerance=None)
+        streams = some.streams(at_least=2)
+        return streams, list(chain.from_iterable(some.samples(streams))), some.losses
+
+    at_once = read([arriving])
+    assert at_once[0] == ("a", "b", "slow") and len(at_once[1]) > 100
+    assert read([[one] for one in arriving]) == at_once
+    for _ in range(5):
+        cuts = [0, *sorted(random.choice(len(arriving), 20, replace=False)), len(arriving)]
+        assert read([arriving[begin:end] for begin, end in pairwise(cuts)]) == at_once
 
 
 @pytest.mark.parametrize(
