@@ -1,4 +1,4 @@
-"""The publisher node: parallel streams on one Gravity data product, sine waves or the columns of a CSV file.
+"""The publisher node: parallel streams on one Gravity data product: sine waves, a CSV file's columns, or a recording.
 
 Each sample is one message per stream, all with the same timestamp. From sample ANOMALY_START on, the phase of the
 second sine wave grows twice as fast, so that the two no longer belong together as before.
@@ -11,10 +11,11 @@ from node.lifecycle import run  # isort: split
 import argparse
 import logging
 import time
+from collections.abc import Sequence
 
-from node.membership import check, join, publish
+from node.membership import check, join
 
-from streams import points, publisher_options, sources
+from streams import publisher_options, sources
 
 from gravity import GravityNode, gravity
 
@@ -25,33 +26,28 @@ log = logging.getLogger(COMPONENT_ID)
 
 
 def main(options: argparse.Namespace) -> None:
-    """Publish a source's samples: sine waves until the program is stopped, or a CSV file to its end."""
-    csv_file = publisher_options.open_csv(options)  # before joining: an error in the file needs no cluster
+    """Publish what a source yields: sine waves until the program is stopped, or a file to its end."""
+    file = publisher_options.open_file(options)  # before joining: an error in the file needs no cluster
     node, settings = join(COMPONENT_ID)
-    channel = settings.text("subscription_name")
-    source = sources.choose(options, settings, csv_file)
+    source = sources.choose(options, settings, file)
 
-    check(node, node.registerDataProduct(channel, gravity.TCP), f"registering {channel}")
-    log.info("publishing on %s: %s", channel, source.description)
+    for channel in source.channels:
+        check(node, node.registerDataProduct(channel, gravity.TCP), f"registering {channel}")
+    log.info("publishing on %s: %s", ", ".join(source.channels), source.description)
     if source.ends:
-        wait_for_subscriber(node, channel)
-    count = 0
-    for timestamp, values in source.samples:
-        for stream, value in values.items():
-            publish(node, channel, points.message(stream, timestamp, value))
-        if values:  # a row may have no usable value
-            count += 1
-    publish(node, channel, points.end_message(source.streams))
-    log.info("the data ended: %d samples published", count)
+        wait_for_subscribers(node, source.channels)
+    for product in source.products:
+        node.publish(product, "", product.timestamp)
     time.sleep(LAST_MESSAGES_TIME)  # without unregistering: a slow subscriber would drop what it has not read yet
 
 
-def wait_for_subscriber(node: GravityNode, channel: str) -> None:
+def wait_for_subscribers(node: GravityNode, channels: Sequence[str]) -> None:
     """Wait until a node subscribes, so that it receives the data from the start."""
-    if not node.subscribersExist(channel)[1]:
-        log.info("waiting for a subscriber to %s", channel)
-    while not node.subscribersExist(channel)[1]:
-        time.sleep(0.05)
+    for channel in channels:
+        if not node.subscribersExist(channel)[1]:
+            log.info("waiting for a subscriber to %s", channel)
+        while not node.subscribersExist(channel)[1]:
+            time.sleep(0.05)
 
 
 if __name__ == "__main__":

@@ -73,8 +73,15 @@ def check(node: GravityNode, code: int, action: str) -> None:
         raise UserError(f"{action} failed: {node.getCodeString(code)}; {remedy}")
 
 
-def publish(node: GravityNode, channel: str, message: Message) -> None:
-    """Publish `message` on a data product that the node has registered."""
+def product_of(channel: str, message: Message) -> GravityDataProduct:
+    """Return a data product that holds `message`."""
     product = GravityDataProduct(channel)  # a new one each time: a real one keeps all that it has ever held
     product.data = message
+    return product
+
+
+def publish(node: GravityNode, channel: str, message: Message) -> GravityDataProduct:
+    """Publish `message` on a data product that the node has registered; return what was published."""
+    product = product_of(channel, message)
     node.publish(product)
+    return product

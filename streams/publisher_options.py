@@ -8,9 +8,12 @@ import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 
+from streams import replay
 from streams.csv_file import CsvFile
 
-DEPENDENT = ("columns", "time", "rate", "speed", "delimiter", "rows")  # options that need --csv
+from gravity_recording import Recording
+
+DEPENDENT = ("columns", "time", "rate", "delimiter", "rows")  # options that need --csv
 
 
 def parse(parser: ArgumentParser, arguments: Sequence[str] | None = None, *, anomaly: bool = True) -> Namespace:
@@ -31,7 +34,13 @@ def parse(parser: ArgumentParser, arguments: Sequence[str] | None = None, *, ano
         "values; rows whose time is not later than that of the row before are skipped. Both are reported with row "
         "and column. Each column needs a number in the first 20 rows.",
     )
-    group.add_argument("--csv", metavar="FILE", help="replay this file, one stream per column, with a header line")
+    source = group.add_mutually_exclusive_group()
+    source.add_argument("--csv", metavar="FILE", help="replay this file, one stream per column, with a header line")
+    source.add_argument(
+        "--replay",
+        metavar="FILE",
+        help="replay a recording: MCAP, as of --record, or a Gravity archive",
+    )
     group.add_argument(
         "--columns", metavar="A,B", type=names, help="columns to replay (default: all but that of --time)"
     )
@@ -43,8 +52,9 @@ def parse(parser: ArgumentParser, arguments: Sequence[str] | None = None, *, ano
         "--rate", metavar="R", type=above_0, help="rows per second, from now on (default: sample_rate in Gravity.ini)"
     )
     group.add_argument(
-        "--speed", metavar="F", type=above_0, help="with --time: replay F times as fast; the times stay (default: 1)"
-    )
+        "--speed", metavar="F", type=above_0,
+        help="with --time or --replay: replay F times as fast; the times stay (default: 1)",
+    )  # fmt: skip
     group.add_argument(
         "--delimiter", metavar="C", type=delimiter, help="between cells: ',' ';' '|' or tab (default: the header's)"
     )
@@ -62,21 +72,25 @@ def _conflict(options: Namespace) -> str | None:
     """Return why options do not go together."""
     if options.csv is None:
         needless = next((name for name in DEPENDENT if getattr(options, name) is not None), None)
-        return needless and f"--{needless} needs --csv FILE"
-    if not options.csv:
-        return "--csv needs a file name"
-    if options.anomaly_start is not None:
-        return "ANOMALY_START is for the sine waves; leave it out with --csv"
-    if options.speed is not None and options.time is None:
-        return "--speed needs --time COLUMN; without times, use --rate"
+        if needless:
+            return f"--{needless} needs --csv FILE"
+    for name in ("csv", "replay"):
+        if getattr(options, name) == "":
+            return f"--{name} needs a file name"
+        if getattr(options, name) and options.anomaly_start is not None:
+            return f"ANOMALY_START is for the sine waves; leave it out with --{name}"
+    if options.speed is not None and options.time is None and options.replay is None:
+        return "--speed needs --replay FILE, or --csv FILE with --time COLUMN; without times, use --rate"
     return None
 
 
-def open_csv(options: Namespace) -> CsvFile | None:
-    """Return the file to replay, if any, with its first rows checked; raise UserError if it cannot be used."""
-    if options.csv is None:
-        return None
-    return CsvFile(options.csv, options.columns, options.time, options.delimiter, options.rows or (1, None))
+def open_file(options: Namespace) -> CsvFile | Recording | None:
+    """Return the file to replay, if any, its beginning checked; raise UserError if it cannot be used."""
+    if options.replay is not None:
+        return replay.opened(options.replay)
+    if options.csv is not None:
+        return CsvFile(options.csv, options.columns, options.time, options.delimiter, options.rows or (1, None))
+    return None
 
 
 def sample_number(text: str) -> int:

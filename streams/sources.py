@@ -1,4 +1,4 @@
-"""Where a publisher's samples come from: sine waves or a CSV file. A source yields each sample when it is due."""
+"""What a publisher publishes: sine waves, a CSV file or a recording. A source yields each message when it is due."""
 
 from __future__ import annotations
 
@@ -7,41 +7,68 @@ import math
 import time
 from argparse import Namespace
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from node.membership import product_of
 from node.settings import Settings
 
+from streams import points, replay
 from streams.csv_file import CsvFile, Row
 
-LONG_PAUSE = 10.0  # seconds until the next row, from which on the wait is logged
+from gravity import GravityDataProduct
+from gravity_recording import Recording
+
+LONG_PAUSE = 10.0  # seconds until the next data, from which on the wait is logged
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 Samples = Iterator[tuple[int, dict[str, float]]]  # microseconds since the epoch, and the streams' values
 
 
 class Source(NamedTuple):
-    """The names of the streams, their samples, a description for the user, and whether the samples come to an end."""
+    """Data products to publish, a description for the user, and whether they come to an end.
 
-    streams: tuple[str, ...]
-    samples: Samples
+    `channels`: their ids. A timestamp that is not 0 is that of their first publication.
+    """
+
+    channels: tuple[str, ...]
+    products: Iterator[GravityDataProduct]
     description: str
     ends: bool
 
 
-def choose(options: Namespace, settings: Settings, csv_file: CsvFile | None) -> Source:
+def choose(options: Namespace, settings: Settings, file: CsvFile | Recording | None) -> Source:
     """Return the source that the publisher's options ask for. A setting is checked only if it is used."""
-    if csv_file and options.time:
-        description = f"{', '.join(csv_file.columns)} of {options.csv} at {options.speed:g} times their speed"
-        return Source(csv_file.columns, at_own_times(csv_file, options.speed), description, ends=True)
+    channel = settings.text("subscription_name")
+    if isinstance(file, Recording):
+        description = f"{options.replay} at {options.speed:g} times its speed"
+        products = replay.products(in_time(replay.messages(file, (channel,)), options.speed), points.in_product)
+        return Source((channel,), products, description, ends=True)
+    if file and options.time:
+        description = f"{', '.join(file.columns)} of {options.csv} at {options.speed:g} times their speed"
+        samples = at_own_times(file, options.speed)
+        return Source((channel,), products_of(channel, file.columns, samples), description, ends=True)
     rate = options.rate or settings.number("sample_rate", above=0)
     pace = f"at {rate:g} samples per second"
-    if csv_file:
-        description = f"{', '.join(csv_file.columns)} of {options.csv} {pace}"
-        return Source(csv_file.columns, at_rate(csv_file, rate), description, ends=True)
+    if file:
+        description = f"{', '.join(file.columns)} of {options.csv} {pace}"
+        return Source((channel,), products_of(channel, file.columns, at_rate(file, rate)), description, ends=True)
     increments = (settings.number("increment1"), settings.number("increment2"))
+    streams = ("sin", "cos")
     waves = sine_waves(rate, increments, options.anomaly_start)
-    return Source(("sin", "cos"), waves, f"sin and cos {pace}", ends=False)
+    return Source((channel,), products_of(channel, streams, waves), f"{' and '.join(streams)} {pace}", ends=False)
+
+
+def products_of(channel: str, streams: tuple[str, ...], samples: Samples) -> Iterator[GravityDataProduct]:
+    """Yield a data product for each point, and then one that ends the streams."""
+    count = 0
+    for timestamp, values in samples:
+        for stream, value in values.items():
+            yield product_of(channel, points.message(stream, timestamp, value))
+        count += bool(values)  # a row may have no usable value
+    yield product_of(channel, points.end_message(streams))
+    log.info("the data ended: %d samples published", count)
 
 
 def sine_waves(rate: float, increments: tuple[float, float], anomaly_start: int | None) -> Samples:
@@ -67,15 +94,20 @@ def at_rate(rows: Iterable[Row], rate: float) -> Samples:
 
 def at_own_times(rows: Iterable[Row], speed: float) -> Samples:
     """Yield the rows with their own times, `speed` times as fast as recorded."""
+    return in_time(((row.timestamp, row.values) for row in rows), speed)
+
+
+def in_time(items: Iterable[tuple[int, T]], speed: float) -> Iterator[tuple[int, T]]:
+    """Yield items that have times (microseconds since the epoch) at their intervals ÷ `speed`."""
     start, first = 0.0, None
-    for row in rows:
+    for time_of_item, item in items:
         if first is None:
-            start, first = time.monotonic(), row.timestamp
-        due = start + (row.timestamp - first) / 1e6 / speed
+            start, first = time.monotonic(), time_of_item
+        due = start + (time_of_item - first) / 1e6 / speed
         if due - time.monotonic() > LONG_PAUSE:
-            log.info("the next row is due in %.0f s", due - time.monotonic())
+            log.info("the next data are due in %.0f s", due - time.monotonic())
         _sleep_until(due)
-        yield row.timestamp, row.values
+        yield time_of_item, item
 
 
 def clock(rate: float) -> Iterator[tuple[int, int]]:

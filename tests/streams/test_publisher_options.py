@@ -25,6 +25,13 @@ def parsed(*arguments: str) -> argparse.Namespace:
         ("--csv", "f", "--time", "t", "--rate", "5"),
         ("--csv", "f", "--speed", "2"),
         ("--csv", "f", "--rate", "2", "--speed", "2"),
+        ("--replay",),
+        ("--replay", ""),
+        ("--replay", "f", "500"),
+        ("--replay", "f", "--csv", "f"),
+        ("--replay", "f", "--time", "t"),
+        ("--replay", "f", "--rate", "2"),
+        ("--replay", "f", "--rows", "1-2"),
         *(("--csv", "f", "--rate", bad) for bad in ("0", "-1", "fast", "nan", "inf", "")),
         *(("--csv", "f", "--time", "t", "--speed", bad) for bad in ("0", "-1", "fast", "inf")),
         *(("--csv", "f", "--columns", bad) for bad in ("", ",", "a,", "a,a", "a, a")),
@@ -46,4 +53,5 @@ def test_options():
     assert parsed("--csv", "f", "--delimiter", "tab").delimiter == "\t"
     assert parsed("--csv", "f", "--delimiter", "\\t").delimiter == "\t"
     assert parsed("--csv", "f", "--time", "t").speed == 1
-    assert publisher_options.open_csv(parsed("500")) is None
+    assert parsed("--replay", "f", "--speed", "20").speed == 20
+    assert publisher_options.open_file(parsed("500")) is None

@@ -40,7 +40,7 @@ def test_rows_with_times_keep_them_and_come_at_the_speed(clock: Clock, caplog: p
     rows = [Row(5_000_000, {"a": 1.0}), Row(7_000_000, {"a": 2.0}), Row(8_000_000, {}), Row(108_000_000, {"a": 3.0})]
     came = [(clock.now, timestamp) for timestamp, _ in sources.at_own_times(rows, speed=4)]
     assert came == [(0, 5_000_000), (0.5, 7_000_000), (0.75, 8_000_000), (25.75, 108_000_000)]
-    assert caplog.messages == ["the next row is due in 25 s"]
+    assert caplog.messages == ["the next data are due in 25 s"]
 
 
 def test_a_time_centuries_away_can_be_waited_for(clock: Clock):
