@@ -12,7 +12,6 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from enum import Enum, auto
 from pathlib import Path
 
 from node.membership import check, join, publish
@@ -23,61 +22,46 @@ from node.terminal import Terminal
 
 from anomaly import progress
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
+from anomaly.progress import Progress, TrainingState
 from anomaly.run import Run
 from anomaly.windows import cut, sliding
 from pictures import output
+from recording import files
+from recording.recorder import Recorder
 from streams.inbox import Inbox
 from streams.reader import StreamReader
 
-from gravity import GravityDataProduct, GravitySubscriber, gravity
+from gravity import gravity
 
 COMPONENT_ID = "AnomalyDetector"
 N_STEPS = 20  # samples in a window
-PROGRESS = 0.5  # seconds between two messages about the samples that are collected for training
 RELATIONS = 5.0  # seconds between two messages that say which streams belong together
 
 Tell = Callable[[AnomalyScorePB], None]  # publishes a message
 
 
-class TrainingState(Enum):
-    """How far the training has come."""
-
-    COLLECTING = auto()
-    TRAINING = auto()
-    TRAINED = auto()
-
-
-class PointReceiver(GravitySubscriber):
-    """Hands arriving points to the main thread, so that receiving never waits for Keras."""
-
-    def __init__(self) -> None:
-        GravitySubscriber.__init__(self)
-        self.inbox = Inbox()
-
-    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Take what has arrived since the last call."""
-        self.inbox.put(dataProducts)
-
-
-def main(mode: str, picture: Path | None) -> None:
-    """Join the cluster, subscribe to the streams, and train or detect; `picture`: the file for a picture of it."""
-    if picture:
-        output.check(picture)
+def main(options: argparse.Namespace) -> None:
+    """Join the cluster, subscribe to the streams, and train or detect."""
+    if options.report:
+        output.check(options.report)
+    files.check(options.record, options.record_alarms)
     node, settings = join(COMPONENT_ID)
     channel, scores = settings.text("subscription_name"), settings.text("score_name", other_than="subscription_name")
-    receiver = PointReceiver()
-    reader = StreamReader.configured(receiver.inbox, settings)
-    check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
-    check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
+    with Recorder(options.record, options.record_alarms) as recorder:
+        inbox = Inbox(recorder.taken)
+        reader = StreamReader.configured(inbox, settings)
+        check(node, node.subscribe(channel, inbox), f"subscribing to {channel}")
+        check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
 
-    def tell(message: AnomalyScorePB) -> None:
-        publish(node, scores, message)
+        def tell(message: AnomalyScorePB) -> None:
+            product = publish(node, scores, message)
+            recorder.told(product, message.timestamp if message.state == AnomalyScorePB.ANOMALY else None)
 
-    tell(progress.starting(time.time_ns() // 1000))
-    if mode == "train":
-        train(settings, reader, tell, lambda: node.unsubscribe(channel, receiver), picture)
-    else:
-        detect(settings, reader, tell, picture)
+        tell(progress.starting(time.time_ns() // 1000))
+        if options.mode == "train":
+            train(settings, reader, tell, lambda: node.unsubscribe(channel, inbox), options.report)
+        else:
+            detect(settings, reader, tell, options.report)
 
 
 def train(
@@ -93,12 +77,10 @@ def train(
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
     streams = reader.streams(at_least=2)
-    now = Pulse(PROGRESS)
-    samples = reader.collect(
-        streams, training_size, lambda some: now() and tell(progress.message(some, training_size))
-    )
+    so_far = Progress(tell, training_size, epochs)
+    samples = reader.collect(streams, training_size, so_far.collecting)
     unsubscribe()
-    tell(progress.message(samples, training_size, epochs))
+    so_far.training(samples)
     windows, gaps = sliding(samples, N_STEPS)
 
     print(f"{TrainingState.TRAINING}: {len(windows)} windows of {', '.join(streams)}; {gaps} gaps")
@@ -108,11 +90,8 @@ def train(
         from anomaly import detector, model_files, tensorboard
         from pictures import training
 
-    def epoch_ended(number: int, logs: dict[str, float]) -> None:
-        tell(progress.message(samples, training_size, epochs, number + 1, logs["loss"]))
-
     log = tensorboard.Log(board)
-    callbacks = [*log.callbacks, LambdaCallback(on_epoch_end=epoch_ended)]
+    callbacks = [*log.callbacks, LambdaCallback(on_epoch_end=so_far.epoch_ended)]
     trained = detector.train(windows, streams, epochs, 1 if sys.stdout.isatty() else 2, callbacks=callbacks)
     log.write_errors(streams, trained.errors)
     model_files.save_model(trained.model, model_file, trained.metadata)
@@ -163,5 +142,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--report", metavar="FILE", type=output.picture_file, help=f"draw it in FILE: {output.FORMATS}"
     )
+    files.add_options(parser)
     arguments = parser.parse_args()
-    run(COMPONENT_ID, lambda: main(arguments.mode, arguments.report))
+    run(COMPONENT_ID, lambda: main(arguments))

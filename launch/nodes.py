@@ -15,7 +15,7 @@ from gravity.protocol.config import Parameters
 from gravity.roles.directory_client import DirectoryClient, DirectoryRefuses, NoDirectory
 
 STOP_TIME = 1.2  # seconds that a node has to end by itself
-DRAWING_TIME = 60.0  # and with a picture to draw
+WRITING_TIME = 60.0  # and with a picture to draw, or a recording to finish
 PROBE_TIME = 0.5  # seconds in which a running Service Directory answers
 
 
@@ -45,7 +45,7 @@ def nodes_of(detector: list[str], publisher: list[str], *, finite: bool, dashboa
         Node("DataPublisher", [python, "DataPublisher.py", *publisher], finite=finite),
         Node(
             "AnomalyDetector", [python, "AnomalyDetector.py", *detector], owns_terminal=True,
-            stop_time=DRAWING_TIME if "--report" in detector else STOP_TIME,
+            stop_time=WRITING_TIME if detector[1:] else STOP_TIME,
         ),
     ]  # fmt: skip
     if dashboard:

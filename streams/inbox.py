@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from streams.points import END_TYPE
 
-from gravity import GravityDataProduct
+from gravity import GravityDataProduct, GravitySubscriber
 
 MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
 MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
 
 
-class Inbox:
-    """Data products from one thread to another, in order.
+class Inbox(GravitySubscriber):
+    """A subscriber that hands data products to another thread, in order, so that receiving never waits.
 
     If too many wait, the oldest are dropped and counted, but not the latest news that streams have ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Callable[[list[GravityDataProduct]], object] = len) -> None:
+        """`taken` is called with what is taken each time, also if that is nothing."""
+        GravitySubscriber.__init__(self)
+        self._taken = taken
         self._waiting: deque[GravityDataProduct] = deque()
         self._dropped = 0  # since the last question
         self._changed = threading.Condition()
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Take what has arrived since the last call."""
+        self.put(dataProducts)
 
     def put(self, products: Iterable[GravityDataProduct]) -> None:
         """Add what has arrived."""
@@ -40,7 +47,9 @@ class Inbox:
         """Return what waits, up to MOST; nothing if nothing comes within `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting, timeout)
-            return [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+            products = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+        self._taken(products)
+        return products
 
     def dropped(self) -> int:
         """Return how many were dropped since the last call."""

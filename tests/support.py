@@ -24,7 +24,7 @@ NODES = {  # what is in their command lines
 }
 FILES = (
     "DataPublisher.py", "AnomalyDetector.py", "Dashboard.py", "anomaly", "dashboard", "launch", "node", "pictures",
-    "streams",
+    "recording", "streams",
 )  # fmt: skip
 
 

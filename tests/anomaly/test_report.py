@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from anomaly import progress
 from anomaly.alarm import Verdict
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Finding
 from anomaly.diagnosis import Diagnosis, Kind
+from anomaly.progress import Progress
 from anomaly.report import Line, announce, describe, lines, message, status, summary
 from anomaly.run import Run
 from anomaly.windows import Window
@@ -154,11 +154,13 @@ def test_the_message_holds_what_is_drawn():
 
 def test_a_training_tells_how_far_it_has_come():
     samples = [Sample(TIME - 1, (1.0, 2.0)), Sample(TIME, (1.0, 2.0))]
-    collecting, starting, epoch = (
-        progress.message(samples, 100),
-        progress.message(samples, 100, 10),
-        progress.message(samples, 100, 10, 3, 0.5),
-    )
+    told: list[AnomalyScorePB] = []
+    so_far = Progress(told.append, 100, epochs=10)
+    so_far.collecting(samples)
+    so_far.collecting(samples)  # too soon to be told
+    so_far.training(samples)
+    so_far.epoch_ended(2, {"loss": 0.5})
+    collecting, starting, epoch = told
     assert (collecting.timestamp, collecting.sample, collecting.training.samples) == (TIME, 2, 100)
     assert collecting.state == AnomalyScorePB.UNKNOWN and not collecting.training.HasField("epochs")
     assert starting.training.epochs == 10 and not starting.training.HasField("epoch")

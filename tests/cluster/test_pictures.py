@@ -9,13 +9,15 @@ import pytest
 
 from tests.support import Folder, eventually
 
+from gravity_recording import open_recording
+
 
 @pytest.mark.timeout(120)
-def test_a_run_that_is_stopped_is_summed_up_and_drawn(folder: Folder):
+def test_a_run_that_is_stopped_is_summed_up_drawn_and_recorded(folder: Folder):
     folder.configure(sample_rate=500)
     picture = folder.path / "run.html"
     picture.write_text("before")
-    cluster = folder.cluster("detect", "300", "--report", "run.html")
+    cluster = folder.cluster("detect", "300", "--report", "run.html", "--record", "run.mcap")
     cluster.prints("^ANOMALY since", 80)
     assert picture.read_text() == "before"
     assert cluster.stop() == 130, cluster.errors
@@ -25,6 +27,8 @@ def test_a_run_that_is_stopped_is_summed_up_and_drawn(folder: Folder):
     assert "wrote run.html" in cluster.lines[summary + 2 :]
     drawn = picture.read_text()
     assert "<h2>Alarms</h2>" in drawn and drawn.endswith("</html>\n")
+    with open_recording(folder.path / "run.mcap") as recording:
+        assert recording.damage is None and set(recording.products) == {"AutoencoderExample", "AnomalyScore"}
     assert not folder.processes() and not list(folder.path.glob("*.tmp"))
 
 
