@@ -12,6 +12,8 @@ from pathlib import Path
 from tests.interop.implementations import Mix
 from tests.support import Folder, Program, free_port
 
+from gravity_recording import open_recording
+
 LOW, HIGH = r"MSE = \d\.\d+e-0[4-9]", r"MSE = \d\.\d+e(-01|\+00)"
 KINDS = {"real": "running on the installed pyGravity in", "ours": "running on the embedded pygravity"}
 PATIENCE = 100.0  # TensorFlow takes its time on a busy machine
@@ -55,7 +57,7 @@ class Example:
         directory = self.run("directory", *self._mix.of("directory").command("ServiceDirectory"))
         publisher = self.node("publisher", "DataPublisher.py")
         trainer = self.node("subscriber", "AnomalyDetector.py", "train", folder="training")
-        detector = self.node("subscriber", "AnomalyDetector.py", "detect", folder="detection")
+        detector = self.node("subscriber", "AnomalyDetector.py", "detect", "--record", "run.mcap", folder="detection")
 
         assert trainer.wait(PATIENCE) == 0, trainer.errors
         assert trainer.lines[-1] == "Training Complete TrainingState.TRAINED"
@@ -67,6 +69,9 @@ class Example:
         self.node("publisher", "DataPublisher.py", "100").prints("the anomaly starts at sample 100", PATIENCE)
         detector.prints(HIGH, PATIENCE)
         assert directory.process.poll() is None
+        assert detector.stop() == 130
+        with open_recording(self._folders["detection"].path / "run.mcap") as recording:
+            assert recording.damage is None and set(recording.products) == {"AutoencoderExample", "AnomalyScore"}
 
     def replay(self) -> None:
         """Train on a file with fewer rows than asked for, so that only the message that the data end can end it."""
