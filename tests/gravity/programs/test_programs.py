@@ -308,7 +308,7 @@ def test_playback_of_an_archive_after_a_crash(cluster: Cluster, start: Start, ev
     [
         (None, "cannot read archive.bin: No such file or directory"),
         (
-            b"some text",
+            b"text",
             "archive.bin, offset 0: neither an MCAP file nor a Gravity archive: it begins with 74 65 78 74",
         ),
     ],
