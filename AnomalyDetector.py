@@ -1,4 +1,4 @@
-"""The detector node: learns how the streams of a data product belong together, and reports when that changes.
+"""The detector node: learns how streams of data belong together, and reports when that changes.
 
 train: collect samples, fit an LSTM autoencoder to their windows and save it.
 detect: print and publish the reconstruction error (MSE) of each window, and report when an anomaly begins and ends.
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from pathlib import Path
 
-from node.membership import check, join, publish
+from node.membership import check, join, publish, subscribe, unsubscribe
 from node.pulse import Pulse
 from node.settings import Settings
 from node.tensorflow_import import importing_tensorflow
@@ -29,7 +29,7 @@ from pictures import output
 from streams.inbox import Inbox
 from streams.reader import StreamReader
 
-from gravity import GravityDataProduct, GravitySubscriber, gravity
+from gravity import gravity
 
 COMPONENT_ID = "AnomalyDetector"
 N_STEPS = 20  # samples in a window
@@ -47,27 +47,16 @@ class TrainingState(Enum):
     TRAINED = auto()
 
 
-class PointReceiver(GravitySubscriber):
-    """Hands arriving points to the main thread, so that receiving never waits for Keras."""
-
-    def __init__(self) -> None:
-        GravitySubscriber.__init__(self)
-        self.inbox = Inbox()
-
-    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
-        """Take what has arrived since the last call."""
-        self.inbox.put(dataProducts)
-
-
-def main(mode: str, picture: Path | None) -> None:
+def main(component_id: str, mode: str, picture: Path | None) -> None:
     """Join the cluster, subscribe to the streams, and train or detect; `picture`: the file for a picture of it."""
     if picture:
         output.check(picture)
-    node, settings = join(COMPONENT_ID)
-    channel, scores = settings.text("subscription_name"), settings.text("score_name", other_than="subscription_name")
-    receiver = PointReceiver()
-    reader = StreamReader.configured(receiver.inbox, settings)
-    check(node, node.subscribe(channel, receiver), f"subscribing to {channel}")
+    node, settings = join(component_id)
+    inbox = Inbox()
+    reader = StreamReader.configured(inbox, settings)
+    products = reader.decoder.products
+    scores = settings.text("score_name", other_than=products)
+    subscribe(node, products, inbox)
     check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
 
     def tell(message: AnomalyScorePB) -> None:
@@ -75,7 +64,7 @@ def main(mode: str, picture: Path | None) -> None:
 
     tell(progress.starting(time.time_ns() // 1000))
     if mode == "train":
-        train(settings, reader, tell, lambda: node.unsubscribe(channel, receiver), picture)
+        train(settings, reader, tell, lambda: unsubscribe(node, products, inbox), picture)
     else:
         detect(settings, reader, tell, picture)
 
@@ -92,7 +81,7 @@ def train(
     board = settings.package_folder("tensorboard_dir", "tensorboard")
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
-    streams = reader.streams(at_least=2)
+    streams = reader.streams(at_least=len(reader.decoder.streams) or 2)
     now = Pulse(PROGRESS)
     samples = reader.collect(
         streams, training_size, lambda some: now() and tell(progress.message(some, training_size))
@@ -163,5 +152,9 @@ if __name__ == "__main__":
     parser.add_argument(
         "--report", metavar="FILE", type=output.picture_file, help=f"draw it in FILE: {output.FORMATS}"
     )
+    parser.add_argument(
+        "--component", metavar="NAME", default=COMPONENT_ID,
+        help="join under this name, and with the settings of this section (default: %(default)s)",
+    )  # fmt: skip
     arguments = parser.parse_args()
-    run(COMPONENT_ID, lambda: main(arguments.mode, arguments.report))
+    run(arguments.component, lambda: main(arguments.component, arguments.mode, arguments.report))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from node.errors import UserError
@@ -14,7 +15,7 @@ from google.protobuf.message import Message
 
 try:
     import gravity as package
-    from gravity import GravityDataProduct, GravityNode, SpdLogHandler, gravity
+    from gravity import GravityDataProduct, GravityNode, GravitySubscriber, SpdLogHandler, gravity
 except ImportError as import_error:
     raise SystemExit(
         f"cannot import gravity, or it is another project of that name ({import_error}): "
@@ -71,6 +72,18 @@ def check(node: GravityNode, code: int, action: str) -> None:
     if code != gravity.SUCCESS:
         remedy = REMEDIES.get(code, "is the Service Directory still running?")
         raise UserError(f"{action} failed: {node.getCodeString(code)}; {remedy}")
+
+
+def subscribe(node: GravityNode, products: Iterable[str], subscriber: GravitySubscriber) -> None:
+    """Subscribe to data products; raise UserError if that fails."""
+    for product in products:
+        check(node, node.subscribe(product, subscriber), f"subscribing to {product}")
+
+
+def unsubscribe(node: GravityNode, products: Iterable[str], subscriber: GravitySubscriber) -> None:
+    """Take subscriptions back."""
+    for product in products:
+        node.unsubscribe(product, subscriber)
 
 
 def publish(node: GravityNode, channel: str, message: Message) -> None:

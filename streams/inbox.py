@@ -8,22 +8,27 @@ from collections.abc import Iterable
 
 from streams.points import END_TYPE
 
-from gravity import GravityDataProduct
+from gravity import GravityDataProduct, GravitySubscriber
 
 MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
 MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
 
 
-class Inbox:
-    """Data products from one thread to another, in order.
+class Inbox(GravitySubscriber):
+    """A subscriber that hands data products to another thread, in order, so that receiving never waits.
 
     If too many wait, the oldest are dropped and counted, but not the latest news that streams have ended.
     """
 
     def __init__(self) -> None:
+        GravitySubscriber.__init__(self)
         self._waiting: deque[GravityDataProduct] = deque()
         self._dropped = 0  # since the last question
         self._changed = threading.Condition()
+
+    def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
+        """Take what has arrived since the last call."""
+        self.put(dataProducts)
 
     def put(self, products: Iterable[GravityDataProduct]) -> None:
         """Add what has arrived."""

@@ -13,8 +13,10 @@ from node.errors import UserError
 from node.progress import counted
 from node.settings import Settings
 
+from streams import decoding
+from streams.decoding import Decoder, PointDecoder
 from streams.inbox import Inbox
-from streams.points import END_TYPE, BadPoint, Point, decode, ended_streams
+from streams.points import END_TYPE, BadPoint, Point, ended_streams
 from streams.samples import INTERPOLATED, LATE, MISSING, Sample, SampleAssembler
 from streams.tolerance import learn_tolerance
 
@@ -38,15 +40,25 @@ log = logging.getLogger(__name__)
 class StreamReader:
     """Reads the points that a subscriber puts into an inbox, in the thread that asks for them."""
 
-    def __init__(self, inbox: Inbox, *, lateness: float, max_gap: int, tolerance: float | None) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        lateness: float,
+        max_gap: int,
+        tolerance: float | None,
+        decoder: Decoder | None = None,
+    ) -> None:
         """Points that get lost are counted in `losses`, by (kind, stream).
 
         `lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
 
         `max_gap`: how many lost points of a stream in a row are interpolated. `tolerance`: the most seconds between
-        the timestamps of one sample's points; None: learned from the first points.
+        the timestamps of one sample's points; None: learned from the first points. `decoder`: by default, that of
+        DataPointPB.
         """
         self.losses: Counter[tuple[str, str]] = Counter()
+        self.decoder = decoder or PointDecoder("")
         self._inbox = inbox
         self._lateness = lateness
         self._max_gap = max_gap
@@ -63,6 +75,7 @@ class StreamReader:
             lateness=settings.number("lateness", above=0),
             max_gap=settings.integer("max_gap", at_least=0),
             tolerance=settings.number_or_auto("tolerance", at_least=0),
+            decoder=decoding.configured(settings),
         )
 
     def streams(self, at_least: int) -> tuple[str, ...]:
@@ -93,8 +106,15 @@ class StreamReader:
     def expect(self, streams: list[str] | None, n_streams: int, model_file: str) -> tuple[str, ...]:
         """Return the streams that a model was trained on, or those that arrive if it does not say (None).
 
-        Raises UserError if other streams arrive, or not as many as the model has columns.
+        Raises UserError if Gravity.ini asks for other streams, or if others arrive, or not as many as the model has
+        columns.
         """
+        configured = self.decoder.streams
+        if configured and streams is not None and set(streams) != set(configured):
+            raise UserError(
+                f"{model_file} was trained on {', '.join(streams)}, but Gravity.ini asks for "
+                f"{', '.join(configured)}; train a model for these"
+            )
         arriving = self.streams(at_least=1)
         expected = tuple(arriving if streams is None else streams)
         unknown = set(arriving) - set(expected)
@@ -178,14 +198,13 @@ class StreamReader:
     def _decoded(self, products: list[GravityDataProduct]) -> Iterator[Point]:
         for product in products:
             try:
-                type_name = product.typeName
-                if type_name != END_TYPE:
-                    point = decode(product.data, type_name)
-                    if point.name not in self._live and len(self._live) >= MOST_STREAMS:
-                        raise BadPoint(f"ignored streams beyond the first {MOST_STREAMS}")
-                    self._live.add(point.name)
-                    self._ended = False
-                    yield point
+                if product.typeName != END_TYPE:
+                    for point in self.decoder.points(product):
+                        if point.name not in self._live and len(self._live) >= MOST_STREAMS:
+                            raise BadPoint(f"ignored streams beyond the first {MOST_STREAMS}")
+                        self._live.add(point.name)
+                        self._ended = False
+                        yield point
                 elif not product.isCachedDataproduct:  # a cached one was sent before this node subscribed
                     self._live -= ended_streams(product.data)
                     self._ended = not self._live
