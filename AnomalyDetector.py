@@ -17,7 +17,7 @@ from pathlib import Path
 
 from node.membership import check, join, publish, subscribe, unsubscribe
 from node.pulse import Pulse
-from node.settings import Settings
+from node.settings import Settings, add_component
 from node.tensorflow_import import importing_tensorflow
 from node.terminal import Terminal
 
@@ -115,25 +115,20 @@ def train(
 def detect(settings: Settings, reader: StreamReader, tell: Tell, picture: Path | None) -> None:
     """Show and tell what is found in each window, until the data end or the program is stopped."""
     model_file = settings.text("model_file")
-    stride = settings.integer("window_stride", at_least=1)
-    margin = settings.number("alarm_margin", at_least=1)
-    after = settings.integer("alarm_after", at_least=1)
     with Terminal() as terminal:
         terminal.wait_for(f"loading {model_file}")
         with importing_tensorflow():
-            from anomaly import detector, model_files, report
+            from anomaly import detector, report
             from pictures import detection
-        model, metadata = model_files.load_model(model_file)
-        watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
-        _, n_steps, n_streams = model.input_shape
+        watch = detector.Detector.configured(settings)
         terminal.wait_for("waiting for the streams")
-        streams = reader.expect(metadata.get("streams"), n_streams, model_file)
+        streams = reader.expect(watch.streams, watch.n_streams, model_file)
 
         print(report.opening(watch.has_alarm, model_file))
         now = Pulse(RELATIONS)
         so_far = (detection.Recording if picture else Run)(streams, reader.losses)
         try:
-            for windows in cut(so_far.noting(reader.samples(streams)), n_steps, stride):
+            for windows in cut(so_far.noting(reader.samples(streams)), watch.n_steps, watch.stride):
                 found = watch.examine(windows)
                 so_far.add(found)
                 terminal.show(report.lines(found, streams), report.status(so_far))
@@ -152,9 +147,6 @@ if __name__ == "__main__":
     parser.add_argument(
         "--report", metavar="FILE", type=output.picture_file, help=f"draw it in FILE: {output.FORMATS}"
     )
-    parser.add_argument(
-        "--component", metavar="NAME", default=COMPONENT_ID,
-        help="join under this name, and with the settings of this section (default: %(default)s)",
-    )  # fmt: skip
+    add_component(parser, COMPONENT_ID)
     arguments = parser.parse_args()
     run(arguments.component, lambda: main(arguments.component, arguments.mode, arguments.report))

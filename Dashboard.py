@@ -14,6 +14,7 @@ from typing import NoReturn
 from node.errors import UserError
 from node.lifecycle import run
 from node.membership import check, join
+from node.settings import add_component
 
 from google.protobuf.message import DecodeError
 
@@ -138,9 +139,6 @@ def follow(node: GravityNode, live: Live, scores: str, findings: FindingReceiver
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="Dashboard.py", description=__doc__)
-    parser.add_argument(
-        "--component", metavar="NAME", default=COMPONENT_ID,
-        help="join under this name, and with the settings of this section (default: %(default)s)",
-    )  # fmt: skip
+    add_component(parser, COMPONENT_ID)
     component = parser.parse_args().component
     run(component, lambda: main(component))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+from argparse import ArgumentParser
 from collections.abc import Callable, Container
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,6 +32,7 @@ DEFAULTS = {
     "alarm_margin": "2.5",
     "alarm_after": "1",
     "score_name": "AnomalyScore",
+    "service_name": "AnomalyDetection",
     "lateness": "1.0",
     "max_gap": "2",
     "tolerance": "auto",
@@ -38,6 +40,14 @@ DEFAULTS = {
     "port": "5006",
     "history": "24",
 }
+
+
+def add_component(parser: ArgumentParser, default: str) -> None:
+    """Add an option to a node's command line: another component than `default`."""
+    parser.add_argument(
+        "--component", metavar="NAME", default=default,
+        help="join under this name, and with the settings of this section of Gravity.ini (default: %(default)s)",
+    )  # fmt: skip
 
 
 class Settings:

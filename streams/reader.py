@@ -65,6 +65,7 @@ class StreamReader:
         self._tolerance = tolerance
         self._live: set[str] = set()  # streams that have sent a point and have not ended
         self._ended = False  # whether all have
+        self._stopped = False
         self._looked_at: list[list[Point]] = []
 
     @classmethod
@@ -77,6 +78,11 @@ class StreamReader:
             tolerance=settings.number_or_auto("tolerance", at_least=0),
             decoder=decoding.configured(settings),
         )
+
+    def stop(self) -> None:
+        """End the data, from another thread."""
+        self._stopped = True
+        self._inbox.put([])
 
     def streams(self, at_least: int) -> tuple[str, ...]:
         """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
@@ -174,7 +180,7 @@ class StreamReader:
         """Yield the points that have arrived, whenever there are any, until all streams have ended."""
         silent_since = time.monotonic()
         lag_before = math.inf  # points have waited while TensorFlow was imported; that is soon made up for
-        while not self._ended:
+        while not (self._ended or self._stopped):
             products = self._inbox.take(timeout=1.0)
             if dropped := self._inbox.dropped():
                 self.losses[OVERLOAD, "all streams"] += dropped
