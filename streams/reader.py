@@ -58,7 +58,7 @@ class StreamReader:
         DataPointPB.
         """
         self.losses: Counter[tuple[str, str]] = Counter()
-        self.decoder = decoder or PointDecoder("")
+        self.decoder = decoder or PointDecoder("the data product")
         self._inbox = inbox
         self._lateness = lateness
         self._max_gap = max_gap
@@ -179,6 +179,7 @@ class StreamReader:
     def _points(self) -> Iterator[list[Point]]:
         """Yield the points that have arrived, whenever there are any, until all streams have ended."""
         silent_since = time.monotonic()
+        products = ", ".join(self.decoder.products)
         lag_before = math.inf  # points have waited while TensorFlow was imported; that is soon made up for
         while not (self._ended or self._stopped):
             products = self._inbox.take(timeout=1.0)
@@ -190,7 +191,7 @@ class StreamReader:
                 )
             if not products:
                 if (silent := time.monotonic() - silent_since) >= SILENCE:
-                    log.warning("nothing has arrived for %.0f s; is the publisher running?", silent)
+                    log.warning("nothing has arrived for %.0f s on %s; is the publisher running?", silent, products)
                 continue
             received = products[0].receivedTimestamp
             lag = time.time() - received / 1e6 if received else 0.0

@@ -35,11 +35,12 @@ def main(rate, leak):
     node.subscribe("PlantAlarm", operator)
     start, sample = time.monotonic(), 0
     while True:
-        load = 0.6 + 0.25 * math.sin(0.07 * sample) + 0.1 * math.sin(0.023 * sample)
+        phase = rate * (time.monotonic() - start)
+        load = 0.6 + 0.25 * math.sin(0.07 * phase) + 0.1 * math.sin(0.023 * phase)
         flow = 40 * load + random.gauss(0, 0.2)
         pressure = 6 - 0.002 * flow**2 + random.gauss(0, 0.02)
         if leak is not None and sample >= leak:
-            flow *= 0.8
+            flow *= 0.7
         publish(node, "Pump", PumpPB(pressure=pressure, flow=flow))
 
         motor = MotorPB(rpm=round(1500 * load + random.gauss(0, 5)), measured=time.time_ns() // 1_000_000)
@@ -48,7 +49,7 @@ def main(rate, leak):
         publish(node, "Motor", motor)
 
         sample += 1
-        time.sleep(max(0, start + sample / rate - time.monotonic()))
+        time.sleep(1 / rate)
 
 
 def publish(node, name, message):
