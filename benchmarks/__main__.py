@@ -21,6 +21,7 @@ PARTS = {  # with their arguments for a quick look
     "messaging": ["--quick"],
     "detector": ["--quick"],
     "dashboard": ["--quick"],
+    "scaling": ["--quick"],
 }
 
 

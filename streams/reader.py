@@ -179,7 +179,7 @@ class StreamReader:
     def _points(self) -> Iterator[list[Point]]:
         """Yield the points that have arrived, whenever there are any, until all streams have ended."""
         silent_since = time.monotonic()
-        products = ", ".join(self.decoder.products)
+        where = ", ".join(self.decoder.products)
         lag_before = math.inf  # points have waited while TensorFlow was imported; that is soon made up for
         while not (self._ended or self._stopped):
             products = self._inbox.take(timeout=1.0)
@@ -191,7 +191,7 @@ class StreamReader:
                 )
             if not products:
                 if (silent := time.monotonic() - silent_since) >= SILENCE:
-                    log.warning("nothing has arrived for %.0f s on %s; is the publisher running?", silent, products)
+                    log.warning("nothing has arrived for %.0f s on %s; is the publisher running?", silent, where)
                 continue
             received = products[0].receivedTimestamp
             lag = time.time() - received / 1e6 if received else 0.0
