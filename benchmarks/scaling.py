@@ -40,7 +40,7 @@ HOST = "-m benchmarks.scaling_detector"
 
 
 def settings(folder: Path, stride: int, detectors: Mapping[str, Sequence[int]], streams: int) -> None:
-    """Write Gravity.ini, and train a model for each detector; `detectors`: with the numbers of their data products."""
+    """Write Gravity.ini, and train a model for each detector; `detectors`: with the numbers of their products."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
