@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from node.settings import Settings
 
 import numpy as np
 import pytest
 
-from anomaly.detector import train
+from anomaly.detector import Detector, train
 from anomaly.model_files import save_model
 from anomaly.windows import sliding
 from streams.samples import Sample
-from tests.support import PROJECT, Folder
+from tests.support import Folder, node_program, with_plant
+
+from gravity import GravityNode, gravity
 
 MONITOR = "PlantMonitor.py"
 MOTOR = ["Motor.electrics.current", "Motor.rpm"]
-
-
-@pytest.fixture
-def plant(folder: Folder) -> Folder:
-    """A cluster's folder with the files of the example; the programs' own are in it, too, as on PYTHONPATH."""
-    port = folder.port
-    for file in (PROJECT / "examples" / "plant").glob("*.*"):
-        shutil.copy(file, folder.path)
-    folder.configure(ServiceDirectoryURL=f'"tcp://localhost:{port}"', training_size="400\ntraining_epochs = 2")
-    return folder
 
 
 def save_motor_model(folder: Path) -> None:
@@ -41,8 +36,22 @@ def save_motor_model(folder: Path) -> None:
     save_model(trained.model, folder / "motor.json", trained.metadata)
 
 
+@contextlib.contextmanager
+def service_of_the_pump(plant: Folder) -> Iterator[None]:
+    """The service with the model of the pump, in this process, which has TensorFlow already."""
+    DetectorService = node_program("DetectorService").DetectorService
+    ini = plant.path / "Gravity.ini"
+    with GravityNode("PumpService", ini=ini) as node, pytest.MonkeyPatch.context() as patch:
+        patch.chdir(plant.path)
+        settings = Settings(node.getStringParam, "PumpService")
+        provider = DetectorService(Detector.configured(settings, stride=1))
+        assert node.registerService(settings.text("service_name"), gravity.TCP, provider) == gravity.SUCCESS
+        yield
+
+
 @pytest.mark.timeout(180)
-def test_the_pump_has_a_leak_and_the_motor_has_not(plant: Folder):
+def test_the_pump_has_a_leak_and_the_motor_has_not(folder: Folder):
+    plant = with_plant(folder)
     plant.directory()
     normal = plant.node("Plant.py", "--rate", "100")
     training = plant.node("AnomalyDetector.py", "train", "--component", "PumpDetector")
@@ -60,3 +69,9 @@ def test_the_pump_has_a_leak_and_the_motor_has_not(plant: Folder):
     leaking.prints("^PumpDetector: ALARM: (relation|level), (stream Pump.flow|no single stream)$", 60)
     assert not [line for line in leaking.lines if re.match("MotorDetector: ALARM", line)]
     assert monitor.stop() == 130
+
+    with service_of_the_pump(plant):
+        asking = plant.node("AskPump.py")
+        assert asking.wait() == 0, asking.errors
+    assert re.fullmatch("as it should be: NORMAL, no anomaly", asking.lines[0])
+    assert re.fullmatch("with a leak: ANOMALY, (RELATION|LEVEL)( Pump.flow)?", asking.lines[1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.detector import Detector
 from anomaly.Window_pb2 import WindowPB
 from benchmarks.contenders import windows
-from tests.support import PROJECT, Folder, eventually
+from tests.support import PROJECT, Folder, eventually, node_program
 
 from gravity import GravityDataProduct, GravityNode, GravityRequestor, gravity
 
@@ -50,13 +49,9 @@ def detector() -> Detector:
 @pytest.fixture
 def requestor(folder: Folder, detector: Detector) -> Iterator[GravityNode]:
     """A node that may ask."""
-    before = signal.getsignal(signal.SIGINT)
-    from DetectorService import DetectorService
-
-    signal.signal(signal.SIGINT, before)  # what a node's program does with Ctrl-C is not for tests
+    provider = node_program("DetectorService").DetectorService(detector)
     folder.directory()
     ini = folder.path / "Gravity.ini"
-    provider = DetectorService(detector)
     with GravityNode("DetectorService", ini=ini) as providing, GravityNode("Asking", ini=ini) as asking:
         assert DEFAULTS["service_name"] == SERVICE
         assert providing.registerService(SERVICE, gravity.TCP, provider) == gravity.SUCCESS
