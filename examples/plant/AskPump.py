@@ -1,4 +1,6 @@
-"""Asks the detector's service about samples of the pump: as they should be, and with a leak."""
+"""Asks the detector's service about samples of the pump, without and with a leak."""
+
+from Plant import load_at, pump
 
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from anomaly.Window_pb2 import WindowPB
@@ -8,11 +10,11 @@ from gravity import GravityDataProduct, GravityNode
 node = GravityNode()
 node.init("AskPump")
 
-for title, leak in (("as it should be", 0.0), ("with a leak", 0.3)):
-    demand = [20 + 0.1 * n for n in range(40)]
+for leaks in (False, True):
+    samples = [pump(load_at(number), leaks) for number in range(60)]
     window = WindowPB()
-    window.streams.add(name="Pump.pressure", values=[6 - 0.002 * flow**2 for flow in demand])
-    window.streams.add(name="Pump.flow", values=[flow * (1 - leak) for flow in demand])
+    window.streams.add(name="Pump.pressure", values=[sample.pressure for sample in samples])
+    window.streams.add(name="Pump.flow", values=[sample.flow for sample in samples])
     question = GravityDataProduct("PumpQuestion")
     question.data = window
 
@@ -24,4 +26,6 @@ for title, leak in (("as it should be", 0.0), ("with a leak", 0.3)):
     if answer.error:
         raise SystemExit(answer.error)
     kind = AnomalyScorePB.Kind.Name(answer.kind) if answer.HasField("kind") else "no anomaly"
-    print(f"{title}: {AnomalyScorePB.State.Name(answer.state)}, {kind} {answer.blamed}".rstrip())
+    print(
+        f"{'with' if leaks else 'without'} a leak: {AnomalyScorePB.State.Name(answer.state)}, {kind} {answer.blamed}".rstrip()
+    )

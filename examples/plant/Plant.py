@@ -35,13 +35,8 @@ def main(rate, leak):
     node.subscribe("PlantAlarm", operator)
     start, sample = time.monotonic(), 0
     while True:
-        phase = rate * (time.monotonic() - start)
-        load = 0.6 + 0.25 * math.sin(0.07 * phase) + 0.1 * math.sin(0.023 * phase)
-        flow = 40 * load + random.gauss(0, 0.2)
-        pressure = 6 - 0.002 * flow**2 + random.gauss(0, 0.02)
-        if leak is not None and sample >= leak:
-            flow *= 0.7
-        publish(node, "Pump", PumpPB(pressure=pressure, flow=flow))
+        load = load_at(rate * (time.monotonic() - start))
+        publish(node, "Pump", pump(load, leaks=leak is not None and sample >= leak))
 
         motor = MotorPB(rpm=round(1500 * load + random.gauss(0, 5)), measured=time.time_ns() // 1_000_000)
         motor.electrics.current = 2 + 9 * load**2 + random.gauss(0, 0.05)
@@ -50,6 +45,18 @@ def main(rate, leak):
 
         sample += 1
         time.sleep(1 / rate)
+
+
+def load_at(sample):
+    """Return the load of the plant, a part of 1."""
+    return 0.6 + 0.25 * math.sin(0.07 * sample) + 0.1 * math.sin(0.023 * sample)
+
+
+def pump(load, leaks):
+    """Return what the pump measures."""
+    flow = 40 * load + random.gauss(0, 0.2)
+    pressure = 6 - 0.002 * flow**2 + random.gauss(0, 0.02)
+    return PumpPB(pressure=pressure, flow=0.7 * flow if leaks else flow)
 
 
 def publish(node, name, message):
