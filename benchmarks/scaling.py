@@ -31,7 +31,7 @@ from benchmarks.scaling_cluster import Cluster
 from benchmarks.scaling_publisher import values
 from streams.samples import Sample
 
-RATES = (50, 100, 200, 500, 1000, 2000, 3000, 5000, 7000, 10_000, 14_000, 20_000)
+RATES = (50, 100, 200, 500, 1000, 2000, 3000, 5000, 8000, 12_000, 20_000)
 N_STEPS = 20
 LAG = 1.0  # seconds
 LENGTH = 2.0  # seconds at each rate

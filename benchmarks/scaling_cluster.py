@@ -97,9 +97,11 @@ class Cluster:
 
     def settle(self) -> None:
         """Leave behind what was lost: publish a few samples slowly until all is scored, and count from there."""
-        self._wait_until_quiet()
-        self.publish(200, 100)
-        self._wait_until_quiet()
+        self.publish(200, 60)
+        before: list[int] = []
+        while (scored := self._scored()) != before:
+            before = scored
+            time.sleep(QUIET)
         for detectors in self.detectors:
             detectors.loss = ""
         self._before = self._scored()
@@ -138,11 +140,6 @@ class Cluster:
 
     def _scored(self) -> list[int]:
         return [number for detectors in self.detectors for number in detectors.last.values()]
-
-    def _wait_until_quiet(self) -> None:
-        before: list[int] = []
-        while before != (before := self._scored()):
-            time.sleep(QUIET)
 
     def _start(self, *arguments: str, **streams: int) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(

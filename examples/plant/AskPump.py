@@ -25,7 +25,7 @@ for leaks in (False, True):
     response.populateMessage(answer)
     if answer.error:
         raise SystemExit(answer.error)
-    kind = AnomalyScorePB.Kind.Name(answer.kind) if answer.HasField("kind") else "no anomaly"
-    print(
-        f"{'with' if leaks else 'without'} a leak: {AnomalyScorePB.State.Name(answer.state)}, {kind} {answer.blamed}".rstrip()
-    )
+    found = AnomalyScorePB.State.Name(answer.state)
+    if answer.HasField("kind"):
+        found += f", {AnomalyScorePB.Kind.Name(answer.kind)} {answer.blamed}"
+    print(f"{'with' if leaks else 'without'} a leak: {found}")
