@@ -33,6 +33,7 @@ def main(rate, leak):
         node.registerDataProduct(name, gravity.TCP)
     operator = Operator()
     node.subscribe("PlantAlarm", operator)
+    print(f"publishing Pump and Motor, {rate:g} times a second", flush=True)
     start, sample = time.monotonic(), 0
     while True:
         load = load_at(rate * (time.monotonic() - start))

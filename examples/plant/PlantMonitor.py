@@ -2,7 +2,7 @@
 
 from node.lifecycle import run  # isort: split
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from node.membership import check, join, publish, subscribe
 from node.tensorflow_import import importing_tensorflow
@@ -54,9 +54,12 @@ def main() -> None:
     """Run each detector in a thread, until the streams of all have ended, one fails, or the program is stopped."""
     watches = [Watch(component_id) for component_id in DETECTORS]
     with ThreadPoolExecutor(len(watches)) as threads:
+        running = {threads.submit(watch.run) for watch in watches}
         try:
-            for ended in as_completed([threads.submit(watch.run) for watch in watches]):
-                ended.result()
+            while running:
+                ended, running = wait(running, timeout=1, return_when=FIRST_COMPLETED)  # then Ctrl-C has its turn
+                for each in ended:
+                    each.result()
         finally:
             for watch in watches:
                 watch.reader.stop()
