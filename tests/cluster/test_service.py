@@ -82,8 +82,9 @@ def test_the_same_window_gets_the_same_answer(requestor: GravityNode, detector: 
     assert ask(requestor, window(turned, timestamp=5)).SerializeToString() == anomaly.SerializeToString()
 
     assert ask(requestor, window({"sin": [1.0]})).error == "the streams must be cos, sin, but they are sin"
-    alone = {name: values[-20:] for name, values in FASTER.items()}
+    alone, calm = ({name: values[part] for name, values in FASTER.items()} for part in (np.s_[-20:], np.s_[:20]))
     assert ask(requestor, window(alone)).state == AnomalyScorePB.ANOMALY, "one window is enough to see this"
+    assert ask(requestor, window(calm)).state == AnomalyScorePB.NORMAL
 
 
 @pytest.mark.parametrize(

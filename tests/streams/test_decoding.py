@@ -245,6 +245,7 @@ def test_gravity_ini_says_which_messages(tmp_path: Path, monkeypatch: pytest.Mon
         settings(tmp_path, "streams = Score: mse, score\nmessage_types = anomaly.AnomalyScore_pb2")
     )
     assert own.products == ("Score",)
+    decoding.configured(settings(tmp_path, text.replace("mse, score", "loss, epoch")))  # of a nested type
 
 
 @pytest.mark.parametrize(
