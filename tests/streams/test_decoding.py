@@ -241,11 +241,9 @@ def test_gravity_ini_says_which_messages(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     plain = decoding.configured(settings(tmp_path, "subscription_name = P"))
     assert isinstance(plain, PointDecoder) and plain.products == ("P",) and DEFAULTS["streams"] == "off"
-    own = decoding.configured(
-        settings(tmp_path, "streams = Score: mse, score\nmessage_types = anomaly.AnomalyScore_pb2")
-    )
-    assert own.products == ("Score",)
-    decoding.configured(settings(tmp_path, text.replace("mse, score", "loss, epoch")))  # of a nested type
+    for fields in ("mse, score", "loss, epoch"):  # the latter of a nested type
+        text = f"streams = Score: {fields}\nmessage_types = anomaly.AnomalyScore_pb2"
+        assert decoding.configured(settings(tmp_path, text)).products == ("Score",)
 
 
 @pytest.mark.parametrize(
