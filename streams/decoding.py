@@ -79,7 +79,9 @@ class MessageDecoder:
 
         A missing field is a missing value, without a word.
         """
-        entry = self._entries[product.dataProductID]
+        entry = self._entries.get(product.dataProductID)
+        if entry is None:
+            raise BadPoint(f"ignored a message of another data product, {product.dataProductID}")
         type_name = product.typeName or entry.type
         layout = self._layouts.get((entry.product, type_name))
         if layout is None:

@@ -121,7 +121,7 @@ class StreamReader:
                 f"{model_file} was trained on {', '.join(streams)}, but Gravity.ini asks for "
                 f"{', '.join(configured)}; train a model for these"
             )
-        arriving = self.streams(at_least=1)
+        arriving = self.streams(at_least=len(configured) or 1)
         expected = tuple(arriving if streams is None else streams)
         unknown = set(arriving) - set(expected)
         if len(expected) != n_streams or (unknown and set(expected) - set(arriving)):

@@ -188,6 +188,12 @@ def test_a_message_says_its_type_or_the_setting_does():
             )
 
 
+def test_a_message_that_says_another_data_product_is_refused():
+    """As nobody but a broken publisher does."""
+    found, wrong = read(MessageDecoder(BOTH, TYPES), arrived("Pmup", b"", "plant.PumpPB"))
+    assert (found, wrong) == ([], ["ignored a message of another data product, Pmup"])
+
+
 def test_messages_of_several_types_on_one_data_product():
     """Where both have the fields."""
     decoder = MessageDecoder("Drive: rpm; Pump: pressure", TYPES)
@@ -278,16 +284,16 @@ def reader_of(
 
 def test_streams_of_several_data_products_make_samples_together(caplog: pytest.LogCaptureFixture):
     """The motor is measured 3 ms after the pump; the end of the data comes on any of the data products."""
-    arriving = []
+    arriving = [product("Pump", pressure=0, flow=0, published=20_000 * n) for n in range(40)]  # alone at first
     for n in range(50):
         arriving.append(product("Pump", pressure=n, flow=n / 2, published=1_000_000 + 20_000 * n))
         arriving.append(product("Motor", rpm=n * n, published=1_003_000 + 20_000 * n))
     reader = reader_of(MessageDecoder(BOTH, TYPES), arriving, None)
-    streams = reader.streams(at_least=3)
+    streams = reader.expect(list(reader.decoder.streams), 3, "model.json")
     assert streams == ("Motor.rpm", "Pump.flow", "Pump.pressure")
     samples = list(chain.from_iterable(reader.samples(streams)))
     assert [sample.values for sample in samples] == [(n * n, n / 2, n) for n in range(50)]
-    assert not [m for m in caplog.messages if "ms apart" not in m]
+    assert not [message for message in caplog.messages if "ignored" in message or "late" in message]
 
 
 def test_only_the_bad_value_of_a_message_is_lost(caplog: pytest.LogCaptureFixture):
