@@ -80,9 +80,8 @@ class StreamReader:
         )
 
     def stop(self) -> None:
-        """End the data, from another thread."""
+        """End the data within a second, from another thread."""
         self._stopped = True
-        self._inbox.put([])
 
     def streams(self, at_least: int) -> tuple[str, ...]:
         """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
