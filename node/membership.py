@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -41,7 +42,7 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
     """
     log_to(SpdLogHandler(True))
     try:
-        Path(INI).open().close()
+        ini = Path(INI).read_text(errors="replace")
     except OSError as error:
         raise UserError(
             f"cannot read {Path(INI).resolve()} ({error.strerror}); start the node in the folder that has it"
@@ -62,6 +63,8 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
         log.warning("no Service Directory answers at %s (%s); retrying", settings.text("ServiceDirectoryURL"), INI)
         time.sleep(RETRY_PAUSE)
         code = node.init(component_id)
+    if not re.search(rf"(?im)^\s*\[\s*{re.escape(component_id)}\s*\]", ini):
+        log.info("%s has no section [%s]: its section [general] and the defaults count", INI, component_id)
     if not node.getIP().startswith("127."):
         log.info("listening at %s, where other hosts can reach this node", node.getIP())
     return node, settings
