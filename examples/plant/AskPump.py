@@ -27,5 +27,5 @@ for leaks in (False, True):
         raise SystemExit(answer.error)
     found = AnomalyScorePB.State.Name(answer.state)
     if answer.HasField("kind"):
-        found += f", {AnomalyScorePB.Kind.Name(answer.kind)} {answer.blamed}"
+        found += f", {AnomalyScorePB.Kind.Name(answer.kind)}, {answer.blamed or 'no single stream'}"
     print(f"{'with' if leaks else 'without'} a leak: {found}")
