@@ -1,4 +1,4 @@
-"""The detector node: learns how the streams of a data product belong together, and reports when that changes.
+"""The detector node: learns how streams of data belong together, and reports when that changes.
 
 train: collect samples, fit an LSTM autoencoder to their windows and save it.
 detect: print and publish the reconstruction error (MSE) of each window, and report when an anomaly begins and ends.
@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from node.membership import check, join, publish
+from node.membership import check, join, publish, subscribe, unsubscribe
 from node.pulse import Pulse
-from node.settings import Settings
+from node.settings import Settings, add_component
 from node.tensorflow_import import importing_tensorflow
 from node.terminal import Terminal
 
@@ -45,12 +45,13 @@ def main(options: argparse.Namespace) -> None:
     if options.report:
         output.check(options.report)
     files.check(options.record, options.record_alarms)
-    node, settings = join(COMPONENT_ID)
-    channel, scores = settings.text("subscription_name"), settings.text("score_name", other_than="subscription_name")
+    node, settings = join(options.component)
     with Recorder(options.record, options.record_alarms) as recorder:
         inbox = Inbox(recorder.taken)
         reader = StreamReader.configured(inbox, settings)
-        check(node, node.subscribe(channel, inbox), f"subscribing to {channel}")
+        products = reader.decoder.products
+        scores = settings.text("score_name", other_than=products)
+        subscribe(node, products, inbox)
         check(node, node.registerDataProduct(scores, gravity.TCP), f"registering {scores}")
 
         def tell(message: AnomalyScorePB) -> None:
@@ -59,7 +60,7 @@ def main(options: argparse.Namespace) -> None:
 
         tell(progress.starting(time.time_ns() // 1000))
         if options.mode == "train":
-            train(settings, reader, tell, lambda: node.unsubscribe(channel, inbox), options.report)
+            train(settings, reader, tell, lambda: unsubscribe(node, products, inbox), options.report)
         else:
             detect(settings, reader, tell, options.report)
 
@@ -76,7 +77,7 @@ def train(
     board = settings.package_folder("tensorboard_dir", "tensorboard")
 
     print(f"{TrainingState.COLLECTING}: {training_size} samples")
-    streams = reader.streams(at_least=2)
+    streams = reader.streams(at_least=len(reader.decoder.streams) or 2)
     so_far = Progress(tell, training_size, epochs)
     samples = reader.collect(streams, training_size, so_far.collecting)
     unsubscribe()
@@ -105,25 +106,20 @@ def train(
 def detect(settings: Settings, reader: StreamReader, tell: Tell, picture: Path | None) -> None:
     """Show and tell what is found in each window, until the data end or the program is stopped."""
     model_file = settings.text("model_file")
-    stride = settings.integer("window_stride", at_least=1)
-    margin = settings.number("alarm_margin", at_least=1)
-    after = settings.integer("alarm_after", at_least=1)
     with Terminal() as terminal:
         terminal.wait_for(f"loading {model_file}")
         with importing_tensorflow():
-            from anomaly import detector, model_files, report
+            from anomaly import detector, report
             from pictures import detection
-        model, metadata = model_files.load_model(model_file)
-        watch = detector.Detector(model, metadata, stride=stride, margin=margin, after=after)
-        _, n_steps, n_streams = model.input_shape
+        watch = detector.Detector.configured(settings)
         terminal.wait_for("waiting for the streams")
-        streams = reader.expect(metadata.get("streams"), n_streams, model_file)
+        streams = reader.expect(watch.streams, watch.n_streams, model_file)
 
         print(report.opening(watch.has_alarm, model_file))
         now = Pulse(RELATIONS)
         so_far = (detection.Recording if picture else Run)(streams, reader.losses)
         try:
-            for windows in cut(so_far.noting(reader.samples(streams)), n_steps, stride):
+            for windows in cut(so_far.noting(reader.samples(streams)), watch.n_steps, watch.stride):
                 found = watch.examine(windows)
                 so_far.add(found)
                 terminal.show(report.lines(found, streams), report.status(so_far))
@@ -143,5 +139,6 @@ if __name__ == "__main__":
         "--report", metavar="FILE", type=output.picture_file, help=f"draw it in FILE: {output.FORMATS}"
     )
     files.add_options(parser)
+    add_component(parser, COMPONENT_ID)
     arguments = parser.parse_args()
-    run(COMPONENT_ID, lambda: main(arguments))
+    run(arguments.component, lambda: main(arguments))

@@ -14,12 +14,15 @@ from typing import NoReturn
 from node.errors import UserError
 from node.lifecycle import run
 from node.membership import check, join
+from node.settings import add_component
 
 from google.protobuf.message import DecodeError
 
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from dashboard.live import Live
-from streams.points import END_TYPE, BadPoint, Point, decode, ended_streams
+from streams import decoding
+from streams.decoding import Decoder
+from streams.points import END_TYPE, BadPoint, Point, ended_streams
 
 from gravity import GravityDataProduct, GravityNode, GravityRequestor, GravitySubscriber
 
@@ -44,6 +47,10 @@ class Receiver(GravitySubscriber):
 class PointReceiver(Receiver):
     """Takes the points of the streams."""
 
+    def __init__(self, live: Live, decoder: Decoder) -> None:
+        super().__init__(live)
+        self.decoder = decoder
+
     def subscriptionFilled(self, dataProducts: list[GravityDataProduct]) -> None:
         """Take what has arrived; a cached message is an old one."""
         self.last = time.monotonic()
@@ -57,7 +64,8 @@ class PointReceiver(Receiver):
                     points = []
                     self._live.ended(ended_streams(product.data))
                 else:
-                    points.append(decode(product.data, product.typeName))
+                    for point in self.decoder.points(product):  # not extend: those before a bad one count
+                        points.append(point)
             except BadPoint:
                 self._live.refused()
         self._live.points(points)
@@ -88,29 +96,27 @@ class Nobody(GravityRequestor):
         GravityRequestor.__init__(self)
 
 
-def main() -> None:
+def main(component_id: str) -> None:
     """Join the cluster, serve the page, follow the streams and the findings."""
     try:
         from dashboard.server import LOOPBACK, serve
     except ImportError as error:
         raise UserError(f"the live view needs a package ({error}); run `pip install -r requirements.txt`") from None
-    node, settings = join(COMPONENT_ID)
-    channel = settings.text("subscription_name")
-    scores = settings.text("score_name", other_than="subscription_name")
+    node, settings = join(component_id)
+    decoder = decoding.configured(settings)
+    scores = settings.text("score_name", other_than=decoder.products)
     live = Live(3600 * settings.number("history", above=0))
     server = serve(live, settings.text("address"), settings.integer("port", at_least=0))
     print(f"the live view is at http://{'localhost' if server.address in LOOPBACK else node.getIP()}:{server.port}/")
     os.nice(NICENESS)
-    points, findings = PointReceiver(live), FindingReceiver(live)
+    points, findings = PointReceiver(live, decoder), FindingReceiver(live)
     check(node, node.subscribe(scores, findings), f"subscribing to {scores}")
-    follower = threading.Thread(target=follow, args=(node, live, scores, findings, channel, points), daemon=True)
+    follower = threading.Thread(target=follow, args=(node, live, scores, findings, points), daemon=True)
     follower.start()
     server.io_loop.start()
 
 
-def follow(
-    node: GravityNode, live: Live, scores: str, findings: FindingReceiver, channel: str, points: PointReceiver
-) -> NoReturn:
+def follow(node: GravityNode, live: Live, scores: str, findings: FindingReceiver, points: PointReceiver) -> NoReturn:
     """Subscribe to the streams once the detector has, and from then on look whether the Service Directory answers.
 
     The publisher of a file waits for a subscriber, and that should be the detector: it needs all of the file.
@@ -121,7 +127,10 @@ def follow(
     while True:
         if node.request(NO_SERVICE, GravityDataProduct(NO_SERVICE), nobody) != NO_SERVICE_DIRECTORY:
             live.directory_answered()
-            for product, receiver in ((scores, findings), (channel, points)):
+            for product, receiver in (
+                (scores, findings),
+                *((product, points) for product in points.decoder.products),
+            ):
                 if time.monotonic() - receiver.last > SILENCE:
                     node.unsubscribe(product, receiver)
                     node.subscribe(product, receiver)
@@ -129,5 +138,7 @@ def follow(
 
 
 if __name__ == "__main__":
-    argparse.ArgumentParser(prog="Dashboard.py", description=__doc__).parse_args()
-    run(COMPONENT_ID, main)
+    parser = argparse.ArgumentParser(prog="Dashboard.py", description=__doc__)
+    add_component(parser, COMPONENT_ID)
+    component = parser.parse_args().component
+    run(component, lambda: main(component))

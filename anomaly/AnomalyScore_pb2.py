@@ -13,7 +13,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x41nomalyScore.proto\"\xa5\x04\n\x0e\x41nomalyScorePB\x12\x11\n\ttimestamp\x18\x01 \x02(\x04\x12\x0e\n\x06sample\x18\x02 \x02(\x04\x12\x0b\n\x03mse\x18\x03 \x02(\x01\x12$\n\x05state\x18\x04 \x02(\x0e\x32\x15.AnomalyScorePB.State\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x11\n\tthreshold\x18\x06 \x01(\x01\x12\'\n\x07streams\x18\x07 \x03(\x0b\x32\x16.AnomalyScorePB.Stream\x12\x0e\n\x06\x62lamed\x18\x08 \x01(\t\x12\"\n\x04kind\x18\t \x01(\x0e\x32\x14.AnomalyScorePB.Kind\x12*\n\x08training\x18\n \x01(\x0b\x32\x18.AnomalyScorePB.Training\x1aT\n\x06Stream\x12\x0c\n\x04name\x18\x01 \x02(\t\x12\r\n\x05\x65rror\x18\x02 \x02(\x01\x12\x13\n\x07rebuilt\x18\x03 \x03(\x02\x42\x02\x10\x01\x12\x18\n\x0cpredicted_by\x18\x04 \x03(\x02\x42\x02\x10\x01\x1aH\n\x08Training\x12\x0f\n\x07samples\x18\x01 \x02(\r\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\r\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12\x0c\n\x04loss\x18\x04 \x01(\x01\"-\n\x05State\x12\n\n\x06NORMAL\x10\x00\x12\x0b\n\x07\x41NOMALY\x10\x01\x12\x0b\n\x07UNKNOWN\x10\x02\"C\n\x04Kind\x12\x0c\n\x08RELATION\x10\x00\x12\t\n\x05LEVEL\x10\x01\x12\n\n\x06\x46ROZEN\x10\x02\x12\t\n\x05NOISE\x10\x03\x12\x0b\n\x07OUTSIDE\x10\x04')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12\x41nomalyScore.proto\"\xb4\x04\n\x0e\x41nomalyScorePB\x12\x11\n\ttimestamp\x18\x01 \x02(\x04\x12\x0e\n\x06sample\x18\x02 \x02(\x04\x12\x0b\n\x03mse\x18\x03 \x02(\x01\x12$\n\x05state\x18\x04 \x02(\x0e\x32\x15.AnomalyScorePB.State\x12\r\n\x05score\x18\x05 \x01(\x01\x12\x11\n\tthreshold\x18\x06 \x01(\x01\x12\'\n\x07streams\x18\x07 \x03(\x0b\x32\x16.AnomalyScorePB.Stream\x12\x0e\n\x06\x62lamed\x18\x08 \x01(\t\x12\"\n\x04kind\x18\t \x01(\x0e\x32\x14.AnomalyScorePB.Kind\x12*\n\x08training\x18\n \x01(\x0b\x32\x18.AnomalyScorePB.Training\x12\r\n\x05\x65rror\x18\x0b \x01(\t\x1aT\n\x06Stream\x12\x0c\n\x04name\x18\x01 \x02(\t\x12\r\n\x05\x65rror\x18\x02 \x02(\x01\x12\x13\n\x07rebuilt\x18\x03 \x03(\x02\x42\x02\x10\x01\x12\x18\n\x0cpredicted_by\x18\x04 \x03(\x02\x42\x02\x10\x01\x1aH\n\x08Training\x12\x0f\n\x07samples\x18\x01 \x02(\r\x12\x0e\n\x06\x65pochs\x18\x02 \x01(\r\x12\r\n\x05\x65poch\x18\x03 \x01(\r\x12\x0c\n\x04loss\x18\x04 \x01(\x01\"-\n\x05State\x12\n\n\x06NORMAL\x10\x00\x12\x0b\n\x07\x41NOMALY\x10\x01\x12\x0b\n\x07UNKNOWN\x10\x02\"C\n\x04Kind\x12\x0c\n\x08RELATION\x10\x00\x12\t\n\x05LEVEL\x10\x01\x12\n\n\x06\x46ROZEN\x10\x02\x12\t\n\x05NOISE\x10\x03\x12\x0b\n\x07OUTSIDE\x10\x04')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'AnomalyScore_pb2', globals())
@@ -25,13 +25,13 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _ANOMALYSCOREPB_STREAM.fields_by_name['predicted_by']._options = None
   _ANOMALYSCOREPB_STREAM.fields_by_name['predicted_by']._serialized_options = b'\020\001'
   _ANOMALYSCOREPB._serialized_start=23
-  _ANOMALYSCOREPB._serialized_end=572
-  _ANOMALYSCOREPB_STREAM._serialized_start=298
-  _ANOMALYSCOREPB_STREAM._serialized_end=382
-  _ANOMALYSCOREPB_TRAINING._serialized_start=384
-  _ANOMALYSCOREPB_TRAINING._serialized_end=456
-  _ANOMALYSCOREPB_STATE._serialized_start=458
-  _ANOMALYSCOREPB_STATE._serialized_end=503
-  _ANOMALYSCOREPB_KIND._serialized_start=505
-  _ANOMALYSCOREPB_KIND._serialized_end=572
+  _ANOMALYSCOREPB._serialized_end=587
+  _ANOMALYSCOREPB_STREAM._serialized_start=313
+  _ANOMALYSCOREPB_STREAM._serialized_end=397
+  _ANOMALYSCOREPB_TRAINING._serialized_start=399
+  _ANOMALYSCOREPB_TRAINING._serialized_end=471
+  _ANOMALYSCOREPB_STATE._serialized_start=473
+  _ANOMALYSCOREPB_STATE._serialized_end=518
+  _ANOMALYSCOREPB_KIND._serialized_start=520
+  _ANOMALYSCOREPB_KIND._serialized_end=587
 # @@protoc_insertion_point(module_scope)

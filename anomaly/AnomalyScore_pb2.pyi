@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class AnomalyScorePB(_message.Message):
-    __slots__ = ["blamed", "kind", "mse", "sample", "score", "state", "streams", "threshold", "timestamp", "training"]
+    __slots__ = ["blamed", "error", "kind", "mse", "sample", "score", "state", "streams", "threshold", "timestamp", "training"]
     class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = []
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -36,6 +36,7 @@ class AnomalyScorePB(_message.Message):
         def __init__(self, samples: _Optional[int] = ..., epochs: _Optional[int] = ..., epoch: _Optional[int] = ..., loss: _Optional[float] = ...) -> None: ...
     ANOMALY: AnomalyScorePB.State
     BLAMED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     FROZEN: AnomalyScorePB.Kind
     KIND_FIELD_NUMBER: _ClassVar[int]
     LEVEL: AnomalyScorePB.Kind
@@ -53,6 +54,7 @@ class AnomalyScorePB(_message.Message):
     TRAINING_FIELD_NUMBER: _ClassVar[int]
     UNKNOWN: AnomalyScorePB.State
     blamed: str
+    error: str
     kind: AnomalyScorePB.Kind
     mse: float
     sample: int
@@ -62,4 +64,4 @@ class AnomalyScorePB(_message.Message):
     threshold: float
     timestamp: int
     training: AnomalyScorePB.Training
-    def __init__(self, timestamp: _Optional[int] = ..., sample: _Optional[int] = ..., mse: _Optional[float] = ..., state: _Optional[_Union[AnomalyScorePB.State, str]] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., streams: _Optional[_Iterable[_Union[AnomalyScorePB.Stream, _Mapping]]] = ..., blamed: _Optional[str] = ..., kind: _Optional[_Union[AnomalyScorePB.Kind, str]] = ..., training: _Optional[_Union[AnomalyScorePB.Training, _Mapping]] = ...) -> None: ...
+    def __init__(self, timestamp: _Optional[int] = ..., sample: _Optional[int] = ..., mse: _Optional[float] = ..., state: _Optional[_Union[AnomalyScorePB.State, str]] = ..., score: _Optional[float] = ..., threshold: _Optional[float] = ..., streams: _Optional[_Iterable[_Union[AnomalyScorePB.Stream, _Mapping]]] = ..., blamed: _Optional[str] = ..., kind: _Optional[_Union[AnomalyScorePB.Kind, str]] = ..., training: _Optional[_Union[AnomalyScorePB.Training, _Mapping]] = ..., error: _Optional[str] = ...) -> None: ...

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from node.errors import UserError
+from node.settings import Settings
 
 import keras
 import numpy as np
@@ -16,6 +17,7 @@ from anomaly.alarm import Alarm, Normal, Verdict, learn
 from anomaly.autoencoder import Scorer, build, code_size, fit
 from anomaly.blame import blame
 from anomaly.diagnosis import Diagnosis, Kind, refined
+from anomaly.model_files import load_model
 from anomaly.prediction import explained_by_others
 from anomaly.relations import FEWEST, Relations, Watch
 from anomaly.windows import Window
@@ -126,6 +128,8 @@ class Detector:
         Raises BadMetadata.
         """
         _, n_steps, n_streams = model.input_shape
+        self.n_steps, self.n_streams, self.stride = n_steps, n_streams, stride
+        self.streams: list[str] | None = metadata.get("streams")  # None: the model does not say
         if "streams" in metadata and not _are_names(metadata["streams"], n_streams):
             raise BadMetadata(f"the model does not name its {n_streams} streams; train again with ./train.sh")
         try:
@@ -139,6 +143,18 @@ class Detector:
         self._scorer = Scorer(model)
         self._settings = stride, margin, after
         self.start()
+
+    @classmethod
+    def configured(cls, settings: Settings, stride: int | None = None) -> Detector:
+        """Return a detector with the model and the settings that Gravity.ini names; `stride`: another than there.
+
+        Raises UserError.
+        """
+        model_file = settings.text("model_file")
+        stride = stride or settings.integer("window_stride", at_least=1)
+        margin = settings.number("alarm_margin", at_least=1)
+        after = settings.integer("alarm_after", at_least=1)
+        return cls(*load_model(model_file), stride, margin, after)
 
     def start(self) -> None:
         """Forget the windows so far: the next one is the first."""

@@ -22,6 +22,7 @@ PARTS = {  # with their arguments for a quick look
     "recording": ["--quick"],
     "detector": ["--quick"],
     "dashboard": ["--quick"],
+    "scaling": ["--quick"],
 }
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from node.errors import UserError
@@ -14,7 +16,7 @@ from google.protobuf.message import Message
 
 try:
     import gravity as package
-    from gravity import GravityDataProduct, GravityNode, SpdLogHandler, gravity
+    from gravity import GravityDataProduct, GravityNode, GravitySubscriber, SpdLogHandler, gravity
 except ImportError as import_error:
     raise SystemExit(
         f"cannot import gravity, or it is another project of that name ({import_error}): "
@@ -40,7 +42,7 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
     """
     log_to(SpdLogHandler(True))
     try:
-        Path(INI).open().close()
+        ini = Path(INI).read_text(errors="replace")
     except OSError as error:
         raise UserError(
             f"cannot read {Path(INI).resolve()} ({error.strerror}); start the node in the folder that has it"
@@ -61,6 +63,8 @@ def join(component_id: str) -> tuple[GravityNode, Settings]:
         log.warning("no Service Directory answers at %s (%s); retrying", settings.text("ServiceDirectoryURL"), INI)
         time.sleep(RETRY_PAUSE)
         code = node.init(component_id)
+    if not re.search(rf"(?im)^\s*\[\s*{re.escape(component_id)}\s*\]", ini):
+        log.info("%s has no section [%s]: its section [general] and the defaults count", INI, component_id)
     if not node.getIP().startswith("127."):
         log.info("listening at %s, where other hosts can reach this node", node.getIP())
     return node, settings
@@ -71,6 +75,18 @@ def check(node: GravityNode, code: int, action: str) -> None:
     if code != gravity.SUCCESS:
         remedy = REMEDIES.get(code, "is the Service Directory still running?")
         raise UserError(f"{action} failed: {node.getCodeString(code)}; {remedy}")
+
+
+def subscribe(node: GravityNode, products: Iterable[str], subscriber: GravitySubscriber) -> None:
+    """Subscribe to data products; raise UserError if that fails."""
+    for product in products:
+        check(node, node.subscribe(product, subscriber), f"subscribing to {product}")
+
+
+def unsubscribe(node: GravityNode, products: Iterable[str], subscriber: GravitySubscriber) -> None:
+    """Take subscriptions back."""
+    for product in products:
+        node.unsubscribe(product, subscriber)
 
 
 def product_of(channel: str, message: Message) -> GravityDataProduct:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
+from argparse import ArgumentParser
+from collections.abc import Callable, Container
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,8 @@ INI = os.environ.get("GRAVITY_INI") or "Gravity.ini"  # only the embedded Gravit
 DEFAULTS = {
     "ServiceDirectoryURL": "tcp://localhost:5555",
     "subscription_name": "AutoencoderExample",
+    "streams": "off",
+    "message_types": "off",
     "increment1": "0.05",
     "increment2": "0.05",
     "sample_rate": "10",
@@ -29,6 +32,7 @@ DEFAULTS = {
     "alarm_margin": "2.5",
     "alarm_after": "1",
     "score_name": "AnomalyScore",
+    "service_name": "AnomalyDetection",
     "lateness": "1.0",
     "max_gap": "2",
     "tolerance": "auto",
@@ -36,6 +40,14 @@ DEFAULTS = {
     "port": "5006",
     "history": "24",
 }
+
+
+def add_component(parser: ArgumentParser, default: str) -> None:
+    """Add an option to a node's command line: another component than `default`."""
+    parser.add_argument(
+        "--component", metavar="NAME", default=default,
+        help="join under this name, and with the settings of this section of Gravity.ini (default: %(default)s)",
+    )  # fmt: skip
 
 
 class Settings:
@@ -46,11 +58,11 @@ class Settings:
         self._get = get
         self._component_id = component_id
 
-    def text(self, key: str, other_than: str | None = None) -> str:
-        """Return a parameter's text, which must not be empty, nor that of the parameter `other_than`."""
+    def text(self, key: str, other_than: Container[str] = ()) -> str:
+        """Return a parameter's text, which must not be empty, nor a name of a data product in `other_than`."""
         text = self._raw(key) or self._fail(key, "some text")
-        if other_than and text == self._raw(other_than):
-            self._fail(key, f"another name than {other_than}")
+        if text in other_than:
+            self._fail(key, "another name than that of the streams' data product")
         return text
 
     def writable_file(self, key: str) -> str:
@@ -99,6 +111,10 @@ class Settings:
             if self._raw(key).lower() == "auto"
             else self.number(key, at_least=at_least, wanted="auto or a number")
         )
+
+    def refuse(self, key: str, why: str) -> NoReturn:
+        """Raise UserError with the place of a parameter that cannot be used, and the reason."""
+        raise UserError(f"{self._place(key)}: {key}: {why}")
 
     def _raw(self, key: str) -> str:
         return self._get(key, DEFAULTS[key])

@@ -63,7 +63,7 @@ def decode(data: bytes, type_name: str = "") -> Point:
         raise BadPoint(f"ignored an incomplete {POINT_TYPE}: it needs value, timestamp and name")
     if not isinstance(point.name, str):  # proto2 keeps what is not UTF-8 as bytes
         raise BadPoint("ignored a stream whose name is not text in UTF-8")
-    if not _is_name(point.name):
+    if not is_name(point.name):
         raise BadPoint("ignored a stream whose name is too long or holds control characters")
     if not math.isfinite(point.value):
         raise BadPoint(f"ignored a value of stream {point.name}: {point.value}")
@@ -78,7 +78,7 @@ def in_product(product: GravityDataProduct) -> tuple[Point]:
 
 
 @lru_cache(maxsize=1024)
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
     """Return whether a name can be shown: it reaches terminals, logs and lines that scripts read."""
     return len(name) <= LONGEST_NAME and not CONTROL.search(name)
 

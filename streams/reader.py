@@ -13,8 +13,10 @@ from node.errors import UserError
 from node.progress import counted
 from node.settings import Settings
 
+from streams import decoding
+from streams.decoding import Decoder, PointDecoder
 from streams.inbox import Inbox
-from streams.points import END_TYPE, BadPoint, Point, decode, ended_streams
+from streams.points import END_TYPE, BadPoint, Point, ended_streams
 from streams.samples import INTERPOLATED, LATE, MISSING, Sample, SampleAssembler
 from streams.tolerance import learn_tolerance
 
@@ -41,21 +43,32 @@ class StreamReader:
     What it returns depends on the points and their order only, not on the lots in which they arrive.
     """
 
-    def __init__(self, inbox: Inbox, *, lateness: float, max_gap: int, tolerance: float | None) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        lateness: float,
+        max_gap: int,
+        tolerance: float | None,
+        decoder: Decoder | None = None,
+    ) -> None:
         """Points that get lost are counted in `losses`, by (kind, stream).
 
         `lateness`: seconds, by the points' own time, that a sample waits for a point before it counts as lost.
 
         `max_gap`: how many lost points of a stream in a row are interpolated. `tolerance`: the most seconds between
-        the timestamps of one sample's points; None: learned from the first points.
+        the timestamps of one sample's points; None: learned from the first points. `decoder`: by default, that of
+        DataPointPB.
         """
         self.losses: Counter[tuple[str, str]] = Counter()
+        self.decoder = decoder or PointDecoder("the data product")
         self._inbox = inbox
         self._lateness = lateness
         self._max_gap = max_gap
         self._tolerance = tolerance
         self._live: set[str] = set()  # streams that have sent a point and have not ended
         self._ended = False  # whether all have
+        self._stopped = False
         self._looked_at: list[Point] = []
 
     @classmethod
@@ -66,7 +79,12 @@ class StreamReader:
             lateness=settings.number("lateness", above=0),
             max_gap=settings.integer("max_gap", at_least=0),
             tolerance=settings.number_or_auto("tolerance", at_least=0),
+            decoder=decoding.configured(settings),
         )
+
+    def stop(self) -> None:
+        """End the data within a second, from another thread."""
+        self._stopped = True
 
     def streams(self, at_least: int) -> tuple[str, ...]:
         """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
@@ -100,9 +118,16 @@ class StreamReader:
     def expect(self, streams: list[str] | None, n_streams: int, model_file: str) -> tuple[str, ...]:
         """Return the streams that a model was trained on, or those that arrive if it does not say (None).
 
-        Raises UserError if other streams arrive, or not as many as the model has columns.
+        Raises UserError if Gravity.ini asks for other streams, or if others arrive, or not as many as the model has
+        columns.
         """
-        arriving = self.streams(at_least=1)
+        configured = self.decoder.streams
+        if configured and streams is not None and set(streams) != set(configured):
+            raise UserError(
+                f"{model_file} was trained on {', '.join(streams)}, but Gravity.ini asks for "
+                f"{', '.join(configured)}; train a model for these"
+            )
+        arriving = self.streams(at_least=len(configured) or 1)
         expected = tuple(arriving if streams is None else streams)
         unknown = set(arriving) - set(expected)
         if len(expected) != n_streams or (unknown and set(expected) - set(arriving)):
@@ -160,8 +185,9 @@ class StreamReader:
     def _points(self) -> Iterator[list[Point]]:
         """Yield the points that have arrived, whenever there are any, until all streams have ended."""
         silent_since = time.monotonic()
+        where = ", ".join(self.decoder.products)
         lag_before = math.inf  # points have waited while TensorFlow was imported; that is soon made up for
-        while not self._ended:
+        while not (self._ended or self._stopped):
             products = self._inbox.take(timeout=1.0)
             if dropped := self._inbox.dropped():
                 self.losses[OVERLOAD, "all streams"] += dropped
@@ -171,7 +197,7 @@ class StreamReader:
                 )
             if not products:
                 if (silent := time.monotonic() - silent_since) >= SILENCE:
-                    log.warning("nothing has arrived for %.0f s; is the publisher running?", silent)
+                    log.warning("nothing has arrived for %.0f s on %s; is the publisher running?", silent, where)
                 continue
             received = products[0].receivedTimestamp
             lag = time.time() - received / 1e6 if received else 0.0
@@ -185,13 +211,12 @@ class StreamReader:
     def _decoded(self, products: list[GravityDataProduct]) -> Iterator[Point]:
         for product in products:
             try:
-                type_name = product.typeName
-                if type_name != END_TYPE:
-                    point = decode(product.data, type_name)
-                    if point.name not in self._live and len(self._live) >= MOST_STREAMS:
-                        raise BadPoint(f"ignored streams beyond the first {MOST_STREAMS}")
-                    self._live.add(point.name)
-                    yield point
+                if product.typeName != END_TYPE:
+                    for point in self.decoder.points(product):
+                        if point.name not in self._live and len(self._live) >= MOST_STREAMS:
+                            raise BadPoint(f"ignored streams beyond the first {MOST_STREAMS}")
+                        self._live.add(point.name)
+                        yield point
                 elif not product.isCachedDataproduct:  # a cached one was sent before this node subscribed
                     self._live -= ended_streams(product.data)
                     if not self._live:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +16,7 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 PROJECT = Path(__file__).resolve().parents[1]
 MARK = "CLUSTER_TEST_MARK"
@@ -47,6 +50,15 @@ def take_signals() -> None:
     """Undo what the shell of a test run in the background has done (`nohup ./tests/run &`): signals are ignored."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
+
+
+def node_program(name: str) -> ModuleType:
+    """Import a node's program, which changes what Ctrl-C does, and undo that."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        return importlib.import_module(name)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 class Program:
@@ -169,3 +181,12 @@ class Folder:
                 os.kill(pid, signal.SIGKILL)
         for program in self._programs:
             program.wait()
+
+
+def with_plant(folder: Folder) -> Folder:
+    """Return a cluster's folder after adding examples/plant; the project's packages are there as on PYTHONPATH."""
+    for file in (PROJECT / "examples" / "plant").glob("*.*"):
+        shutil.copy(file, folder.path)
+    url = f'"tcp://localhost:{folder.port}"'
+    folder.configure(ServiceDirectoryURL=url, training_size="400\ntraining_epochs = 2")
+    return folder

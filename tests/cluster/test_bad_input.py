@@ -235,4 +235,4 @@ def test_scores_on_the_streams_own_data_product(folder: Folder):
     folder.directory()
     folder.configure(score_name='"AutoencoderExample"')
     message = one_line(folder.node("AnomalyDetector.py", "detect"))
-    assert "score_name = 'AutoencoderExample', but it must be another name than subscription_name" in message
+    assert "score_name = 'AutoencoderExample', but it must be another name than that of the streams" in message

@@ -42,6 +42,12 @@ def test_gravity_ini_may_be_another_file(folder: Folder):
     assert missing.wait() == 1 and "no.ini is missing" in missing.errors[0]
 
 
+def test_a_component_without_a_section_is_told(folder: Folder):
+    folder.directory()
+    detector = folder.node("AnomalyDetector.py", "train", "--component", "PumpDetctor")
+    detector.prints(r"Gravity\.ini has no section \[PumpDetctor\]: its section \[general\] and the defaults count")
+
+
 STAND_IN = """
 import logging
 class GravityNode: ...

@@ -1,5 +1,6 @@
 """From messages in an inbox to samples."""
 
+import threading
 import time
 from collections import Counter, deque
 from itertools import chain, pairwise
@@ -121,6 +122,15 @@ def test_the_data_end_with_the_last_of_their_streams():
     again = [product("a", 30), end("b"), product("b", 30), end("a", "b"), product("a", 31)]
     reader = reader_of(both, [end("a")], again[:3], [again[3]], [again[4]])
     assert [len(points) for points in reader._points()] == [60, 2]
+
+
+def test_another_thread_can_end_the_data():
+    both = [product(stream, sample) for sample in range(30) for stream in ("a", "b")]
+    reader = reader_of(both)
+    samples = reader.samples(("a", "b"))
+    assert len(next(samples)) == 30
+    threading.Timer(0.2, reader.stop).start()
+    assert list(samples) == []
 
 
 def test_an_end_that_arrives_while_the_streams_are_learned_counts():
