@@ -12,8 +12,6 @@ from google.protobuf.message import DecodeError
 from streams.DataPoint_pb2 import DataPointPB
 from streams.EndOfData_pb2 import EndOfDataPB
 
-from gravity import GravityDataProduct
-
 # Microseconds from 1970 to the year 9892: datetime ends a little later, and times in a finer unit, or milliseconds
 # taken for seconds, come out beyond.
 TIME_END = 250_000_000_000_000_000
@@ -70,11 +68,6 @@ def decode(data: bytes, type_name: str = "") -> Point:
     if point.timestamp >= TIME_END:
         raise BadPoint(f"ignored a time of stream {point.name} that is not in microseconds: {point.timestamp}")
     return point
-
-
-def in_product(product: GravityDataProduct) -> tuple[Point]:
-    """Return the point in a data product; raise BadPoint if there is none."""
-    return (decode(product.data, product.typeName),)
 
 
 @lru_cache(maxsize=1024)

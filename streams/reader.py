@@ -89,8 +89,8 @@ class StreamReader:
     def streams(self, at_least: int) -> tuple[str, ...]:
         """Return the names of the streams that arrive, in alphabetical order; wait for `at_least` of them.
 
-        The points looked at are kept for `samples`, except those of too few streams. Raises UserError if the data end
-        before that.
+        The points looked at are kept for `samples`, except old ones of too few streams. Raises UserError if the data
+        end before that.
         """
         counts: Counter[str] = Counter()
         arrived: set[str] = set()
@@ -107,9 +107,9 @@ class StreamReader:
                         self._learn_tolerance(looked_at)
                     self._looked_at = looked_at + points[number:]
                     return tuple(sorted(counts))
-                log.warning("only stream %s is arriving; waiting for %d streams", ", ".join(counts), at_least)
-                looked_at.clear()
-                counts.clear()
+                log.warning("waiting for %d streams; so far, there is only %s", at_least, ", ".join(counts))
+                looked_at = [earlier for earlier in looked_at if earlier.timestamp == point.timestamp]
+                counts = Counter(earlier.name for earlier in looked_at)
         raise UserError(
             f"the data ended too early: only {', '.join(sorted(arrived)) or 'nothing'} arrived; "
             f"{at_least} streams of more than {LEARNING_POINTS} samples are needed"

@@ -35,7 +35,7 @@ def messages(recording: Recording, channels: Collection[str]) -> Iterator[tuple[
     Damage is logged, and ends them. Raises UserError if there are none.
     """
     if not any(channel in recording.products for channel in channels):
-        found = f"only of {', '.join(recording.products)}; set subscription_name in Gravity.ini"
+        found = f"only of {', '.join(recording.products)}; set subscription_name, or streams, in Gravity.ini"
         raise UserError(
             f"{recording.path} holds no messages of {', '.join(channels)}, "
             + (found if recording.products else "nor any others")

@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 from node.membership import product_of
 from node.settings import Settings
 
-from streams import points, replay
+from streams import decoding, points, replay
 from streams.csv_file import CsvFile, Row
 
 from gravity import GravityDataProduct
@@ -40,11 +40,13 @@ class Source(NamedTuple):
 
 def choose(options: Namespace, settings: Settings, file: CsvFile | Recording | None) -> Source:
     """Return the source that the publisher's options ask for. A setting is checked only if it is used."""
-    channel = settings.text("subscription_name")
     if isinstance(file, Recording):
-        description = f"{options.replay} at {options.speed:g} times its speed"
-        products = replay.products(in_time(replay.messages(file, (channel,)), options.speed), points.in_product)
-        return Source((channel,), products, description, ends=True)
+        decoder = decoding.configured(settings)
+        recorded = replay.messages(file, decoder.products)
+        products = replay.products(in_time(recorded, options.speed), decoder.points)
+        channels = tuple(channel for channel in decoder.products if channel in file.products)
+        return Source(channels, products, f"{options.replay} at {options.speed:g} times its speed", ends=True)
+    channel = settings.text("subscription_name")
     if file and options.time:
         description = f"{', '.join(file.columns)} of {options.csv} at {options.speed:g} times their speed"
         samples = at_own_times(file, options.speed)

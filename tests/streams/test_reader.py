@@ -150,7 +150,7 @@ def test_streams_are_waited_for(caplog: pytest.LogCaptureFixture):
     alone = [product("a", sample) for sample in range(30)]
     both = [product(stream, sample) for sample in range(30, 60) for stream in ("a", "b")]
     assert reader_of(alone, both).streams(at_least=2) == ("a", "b")
-    assert caplog.messages == ["only stream a is arriving; waiting for 2 streams"]
+    assert caplog.messages == ["waiting for 2 streams; so far, there is only a"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from node.errors import UserError
 import pytest
 
 from streams import points, replay
+from streams.decoding import PointDecoder
 from streams.points import END_TYPE, Point
 
 from gravity import GravityDataProduct
@@ -43,7 +44,7 @@ def mcap(path: Path, messages: Iterable[bytes]) -> Path:
 def played(path: Path, *channels: str) -> list[GravityDataProduct]:
     with open_recording(path) as recording:
         found = replay.messages(recording, channels or ("P",))
-        return list(replay.products(found, points.in_product))
+        return list(replay.products(found, PointDecoder("P").points))
 
 
 def shown(products: list[GravityDataProduct]) -> list[object]:
@@ -129,7 +130,7 @@ def test_a_recording_without_the_data_product_is_told(tmp_path: Path, caplog: py
     caplog.set_level(logging.INFO)
     path = archive(tmp_path / "file", [received("a", 1, "Q"), received("a", 2, "R")])
     with pytest.raises(
-        UserError, match=r"holds no messages of P, only of Q, R; set subscription_name in Gravity.ini"
+        UserError, match=r"holds no messages of P, only of Q, R; set subscription_name, or streams, in Gravity.ini"
     ):
         played(path)
     with pytest.raises(UserError, match="holds no messages of P, nor any others"):
