@@ -14,7 +14,7 @@ import pytest
 
 import AnomalyDetector
 from anomaly.AnomalyScore_pb2 import AnomalyScorePB
-from streams import replay
+from streams import decoding, replay
 from streams.inbox import Inbox
 from streams.reader import StreamReader
 from tests.support import Folder
@@ -95,11 +95,8 @@ def detected(run: Run, file: Path, capsys: pytest.CaptureFixture[str], largest: 
     """Return what a detector prints that gets a recording in lots of up to `largest` messages, as fast as it can."""
     settings = settings_of(run.folder, window_stride=STRIDE)
     with open_recording(file) as recording:
-        products = list(
-            replay.products(
-                replay.messages(recording, ("AutoencoderExample",)), PointDecoder("AutoencoderExample").points
-            )
-        )
+        decoder = decoding.configured(settings)
+        products = list(replay.products(replay.messages(recording, decoder.products), decoder.points))
     reader = StreamReader.configured(Lots(products, largest), settings)
     AnomalyDetector.detect(settings, reader, lambda _: None, None)
     return capsys.readouterr().out.splitlines()
