@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 def add_options(parser: ArgumentParser) -> None:
     """Add the options that say where to record."""
     parser.add_argument(
-        "--record", metavar="FILE", type=_path, help="record the run in FILE (MCAP), for --replay or Foxglove"
-    )
+        "--record", metavar="FILE", type=_path,
+        help="record what is received and found in FILE (MCAP), for --replay or Foxglove",
+    )  # fmt: skip
     parser.add_argument(
         "--record-alarms", metavar="FOLDER", type=_path,
         help="record each alarm in a file in FOLDER, from a minute before it until a minute after it",

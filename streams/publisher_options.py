@@ -30,16 +30,16 @@ def parse(parser: ArgumentParser, arguments: Sequence[str] | None = None, *, ano
         )  # fmt: skip
     group = parser.add_argument_group(
         "your own data",
-        "The replay starts when a node subscribes and ends with the file. Non-numeric cells count as missing "
-        "values; rows whose time is not later than that of the row before are skipped. Both are reported with row "
-        "and column. Each column needs a number in the first 20 rows.",
+        "The replay starts when a node subscribes and ends with the file. Of a CSV file, non-numeric cells count as "
+        "missing values; rows whose time is not later than that of the row before are skipped. Both are reported "
+        "with row and column. Each column needs a number in the first 20 rows.",
     )
     source = group.add_mutually_exclusive_group()
     source.add_argument("--csv", metavar="FILE", help="replay this file, one stream per column, with a header line")
     source.add_argument(
         "--replay",
         metavar="FILE",
-        help="replay a recording: MCAP, as of --record, or a Gravity archive",
+        help="replay a recording: of --record or another MCAP file, or an archive",
     )
     group.add_argument(
         "--columns", metavar="A,B", type=names, help="columns to replay (default: all but that of --time)"
