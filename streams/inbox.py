@@ -11,7 +11,8 @@ from streams.points import END_TYPE
 from gravity import GravityDataProduct, GravitySubscriber
 
 MOST = 10_000  # data products taken at once: bounds how long the first of a backlog waits for the last
-MOST_WAITING = 300_000  # data products: bounds the memory to about 200 MB if more arrives than can be scored
+# What waits if more arrives than can be scored: data products, about 200 MB of them, and bytes in them.
+MOST_WAITING, MOST_BYTES = 300_000, 200_000_000
 
 
 class Inbox(GravitySubscriber):
@@ -25,6 +26,7 @@ class Inbox(GravitySubscriber):
         GravitySubscriber.__init__(self)
         self._taken = taken
         self._waiting: deque[GravityDataProduct] = deque()
+        self._bytes = 0  # in them
         self._dropped = 0  # since the last question
         self._changed = threading.Condition()
 
@@ -35,21 +37,30 @@ class Inbox(GravitySubscriber):
     def put(self, products: Iterable[GravityDataProduct]) -> None:
         """Add what has arrived."""
         with self._changed:
-            self._waiting.extend(products)
-            if (excess := len(self._waiting) - MOST_WAITING) > 0:
-                oldest = [self._waiting.popleft() for _ in range(excess)]
-                ends = [product for product in oldest if product.typeName == END_TYPE][-MOST:]
-                self._waiting.extendleft(reversed(ends))
-                self._dropped += excess - len(ends)
+            for product in products:
+                self._waiting.append(product)
+                self._bytes += len(product.data)
+            oldest = []
+            while len(self._waiting) > MOST_WAITING or self._bytes > MOST_BYTES:
+                oldest.append(self._pop())
+            ends = [product for product in oldest if product.typeName == END_TYPE][-MOST:]
+            self._waiting.extendleft(reversed(ends))
+            self._bytes += sum(len(product.data) for product in ends)
+            self._dropped += len(oldest) - len(ends)
             self._changed.notify()
 
     def take(self, timeout: float) -> list[GravityDataProduct]:
         """Return what waits, up to MOST; nothing if nothing comes within `timeout` seconds."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting, timeout)
-            products = [self._waiting.popleft() for _ in range(min(MOST, len(self._waiting)))]
+            products = [self._pop() for _ in range(min(MOST, len(self._waiting)))]
         self._taken(products)
         return products
+
+    def _pop(self) -> GravityDataProduct:
+        product = self._waiting.popleft()
+        self._bytes -= len(product.data)
+        return product
 
     def dropped(self) -> int:
         """Return how many were dropped since the last call."""

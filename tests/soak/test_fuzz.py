@@ -20,16 +20,21 @@ from random import Random
 
 from node.errors import UserError
 
+import numpy as np
 import pytest
 
-from anomaly import model_guard
+from anomaly import AnomalyScore_pb2, model_guard
+from anomaly.AnomalyScore_pb2 import AnomalyScorePB
 from streams.csv_file import CsvFile
-from streams.points import BadPoint, Point, decode, end_message, ended_streams, message
+from streams.decoding import MessageDecoder
+from streams.message_fields import message_types
+from streams.points import TIME_END, BadPoint, Point, decode, end_message, ended_streams, message
 from streams.samples import SampleAssembler
 from streams.tolerance import learn_tolerance
 from tests.soak import mutation
 from tests.support import PROJECT
 
+from gravity import GravityDataProduct
 from gravity.protocol import config, directory_messages
 from gravity.protocol.envelope import MalformedFrame, decode_data_product
 
@@ -134,6 +139,22 @@ def test_points(cases: int) -> None:
         point = decode(data)
         assert math.isfinite(point.value) and point.name.isprintable()
         ended_streams(data)
+
+    fuzz(cases, one, BadPoint)
+
+
+def test_own_messages(cases: int) -> None:
+    decoder = MessageDecoder("P: mse, score, state, training.epoch @ timestamp us", message_types([AnomalyScore_pb2]))
+    whole = AnomalyScorePB(timestamp=1_700_000_000_000_000, sample=3, mse=0.5, state=AnomalyScorePB.ANOMALY, score=2)
+    whole.streams.add(name="cos", error=1, rebuilt=[1.0, 2.0])
+    whole.training.samples, whole.training.epoch = 5, 7
+    corpus = [whole.SerializeToString(), b""]
+
+    def one(dice: Random) -> None:
+        product = GravityDataProduct("P")
+        product.data, product.typeName = mutation.of_bytes(dice, corpus), "AnomalyScorePB"
+        for point in decoder.points(product):
+            assert math.isfinite(np.float32(point.value)) and 0 <= point.timestamp < TIME_END
 
     fuzz(cases, one, BadPoint)
 

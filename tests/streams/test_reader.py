@@ -293,6 +293,16 @@ def test_an_inbox_is_bounded_while_nobody_takes_anything(monkeypatch: pytest.Mon
     assert arrived.take(0.01) == []
 
 
+def test_large_messages_are_bounded_by_their_bytes(monkeypatch: pytest.MonkeyPatch):
+    size = len(product("a", 0).data)
+    monkeypatch.setattr(inbox, "MOST_BYTES", 10 * size)
+    arrived = Inbox()
+    for _ in range(2):  # what was taken counts no more
+        arrived.put([product("a", sample) for sample in range(15)])
+        assert arrived.dropped() == 5
+        assert [points.decode(p.data).value for p in arrived.take(0)] == list(range(5, 15))
+
+
 def test_a_flood_of_ends_is_bounded_too(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(inbox, "MOST_WAITING", 100)
     monkeypatch.setattr(inbox, "MOST", 20)
