@@ -27,6 +27,7 @@ class ArchiveReader:
     """Reads an archive of either byte order."""
 
     format = "Gravity archive"
+    types = None  # it describes none
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         """Read the whole file once; what it says in `index`."""

@@ -20,7 +20,7 @@ from mcap.writer import MCAP0_MAGIC as MAGIC
 
 from .channels import Messages
 from .model import Block, Compression, Index, Product, Recorded, RecordingError
-from .schemas import type_in
+from .schemas import Types, type_in
 
 _HEAD = struct.Struct("<BQ")  # of a record: opcode, length
 _MESSAGE = struct.Struct("<HIQQ")  # channel, sequence, log time, publish time
@@ -105,6 +105,11 @@ class McapReader:
         self._by_index = indexed is not None
         self.index = indexed or self._scanned()
 
+    @property
+    def types(self) -> Types:
+        """The message types that the file describes."""
+        return self
+
     def FindMessageTypeByName(self, full_name: str) -> Descriptor:
         """Return a message type that the file describes; raise KeyError if it does not."""
         for schema in self._schemas.values():
@@ -133,7 +138,7 @@ class McapReader:
 
     def _record(self, offset: int) -> _Record:
         """Return the record at an offset; raise RecordingError if the file does not hold all of it."""
-        self._file.seek(offset)
+        self._file.seek(min(offset, self._end))  # a forged index may name any
         head = self._file.read(_HEAD.size)
         if not head:
             raise self._damage(offset, "the file ends without an index: it was cut off, or is still being written")
@@ -253,7 +258,7 @@ class McapReader:
         while end:
             data = self._file.read(min(end, _BLOCK))
             checksum = zlib.crc32(data, checksum)
-            end -= len(data)
+            end = end - len(data) if data else 0  # it may be shorter by now
         return checksum
 
     # ---- by the index ---------------------------------------------------------------------------------------------
@@ -338,7 +343,7 @@ class McapReader:
             record = self._record(offset)
             body = self._body(record)
             indexed, size = _INDEX.unpack_from(body)
-            if (record.opcode, indexed, size) == (Opcode.MESSAGE_INDEX, channel, len(body) - _INDEX.size) and size:
-                number %= size // _ENTRY.size
-                time = _ENTRY.unpack_from(body, _INDEX.size + number * _ENTRY.size)[0]
+            if (record.opcode, indexed, size) == (Opcode.MESSAGE_INDEX, channel, len(body) - _INDEX.size):
+                place = number * _ENTRY.size if number >= 0 else size + number * _ENTRY.size
+                time = _ENTRY.unpack_from(body, _INDEX.size + place)[0]
         return time // 1000

@@ -21,8 +21,14 @@ _MCAP = b"\x89MCAP0\r\n"
 
 
 class _Reader(Protocol):
-    format: str
-    index: Index
+    @property
+    def format(self) -> str: ...
+
+    @property
+    def index(self) -> Index: ...
+
+    @property
+    def types(self) -> Types | None: ...
 
     def read(self, block: Block) -> Iterator[Recorded]: ...
 
@@ -50,7 +56,7 @@ class Recording:
     @property
     def types(self) -> Types | None:
         """The message types that the file describes."""
-        return None if isinstance(self._reader, ArchiveReader) else self._reader  # type: ignore[return-value]
+        return self._reader.types
 
     def messages(
         self, ids: Collection[str] | None = None, start: int | None = None, end: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from graphlib import TopologicalSorter
 from typing import Any, Protocol
 
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.message import DecodeError
 
@@ -60,6 +60,9 @@ def type_in(schema: bytes, name: str) -> Descriptor | None:
         pool = descriptor_pool.DescriptorPool()
         for each in TopologicalSorter(imports).static_order():  # a pool of its own accord does not survive a cycle
             pool.Add(files[each])
-        return find(name, pool)
-    except (DecodeError, TypeError, ValueError):
+        descriptor = find(name, pool)
+        if descriptor:
+            message_factory.GetMessageClass(descriptor)
+        return descriptor
+    except (DecodeError, TypeError, ValueError, RecursionError):  # the last: types nested a thousand times
         return None

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from google.protobuf import json_format
+from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
-from .envelope import parse
+from .envelope import PROTOBUF_PROTOCOL, parse
 from .model import Recorded
 
 TIME, TEXT, BYTES, BOOL, FLOAT, DOUBLE = "time", "text", "bytes", "bool", "float", "double"
@@ -114,36 +114,43 @@ def _as_text(value: str | bytes) -> str:
 class Table:
     """The rows of a data product.
 
-    The last column, `payload`, has the payload in hexadecimal where it could not be decoded.
+    The last column, `payload`, has the payload in hexadecimal where it cannot be decoded.
     """
 
     def __init__(self, types: list[Descriptor]) -> None:
         """`types`: of the messages, those that are known."""
         first = [("received", TIME), ("published", TIME), ("component", TEXT), ("type", TEXT)]
         taken = {name for name, _ in first} | {"payload"}
-        self._columns: dict[str, list[tuple[int, Column]]] = {}
+        self._types: dict[str, tuple[type[Message], list[tuple[int, Column]]]] = {}
         self.names, self.kinds = [name for name, _ in first], [kind for _, kind in first]
         for descriptor in types:
-            own = self._columns[descriptor.full_name] = []
+            columns = []
             for column in columns_of(descriptor):
                 name = column.name
                 while name in taken:  # of another type, or one of ours
                     name += "_"
                 taken.add(name)
-                own.append((len(self.names), column))
+                columns.append((len(self.names), column))
                 self.names.append(name)
                 self.kinds.append(column.kind)
+            self._types[descriptor.full_name] = message_factory.GetMessageClass(descriptor), columns
         self.names.append("payload")
         self.kinds.append(TEXT)
 
-    def row(self, message: Recorded, decoded: Message | None) -> list[Any]:
+    def row(self, message: Recorded) -> list[Any]:
         """Return a message's values by column; times are microseconds since the epoch."""
         product = parse(message.product)
         row: list[Any] = [None] * len(self.names)
         row[:4] = message.received, product.timestamp, message.component, message.type_name
-        if decoded is None or decoded.DESCRIPTOR.full_name not in self._columns:
+        if product.protocol != PROTOBUF_PROTOCOL or message.type_name not in self._types:
             row[-1] = product.data.hex()
-        else:
-            for place, column in self._columns[decoded.DESCRIPTOR.full_name]:
-                row[place] = column.value(decoded)
+            return row
+        message_class, columns = self._types[message.type_name]
+        try:
+            decoded = message_class.FromString(product.data)
+        except DecodeError:
+            row[-1] = product.data.hex()
+            return row
+        for place, column in columns:
+            row[place] = column.value(decoded)
         return row

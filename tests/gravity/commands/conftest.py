@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support import Program
-
 from gravity_recording import open_recording
+from tests.support import Program
 
 COMMAND = [sys.executable, "-W", "error", "-m", "gravity.cli"]
 Start = Callable[..., Program]

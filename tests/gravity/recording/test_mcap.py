@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import resource
 import struct
@@ -20,11 +21,6 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, IndexType, Writer
 from mcap_protobuf.decoder import DecoderFactory
 
-from tests.gravity.recording.conftest import BEGIN, Write, frame
-from tests.support import eventually
-
-from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity_recording import (
     Recorded,
     Recording,
@@ -34,6 +30,11 @@ from gravity_recording import (
     mcap_writer,
     open_recording,
 )
+from tests.gravity.recording.conftest import BEGIN, Write, frame
+from tests.support import eventually
+
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 
 FILE = Path("run.mcap")
 FRAMES = [frame(n, "Log" if n % 3 else "Other") for n in range(30)]
@@ -326,6 +327,22 @@ def test_each_byte_flipped(write: Write) -> None:
                 assert place < 8 and error.offset == 0
                 continue
             assert found == frames or (damage is not None and found == frames[: len(found)]), place
+
+
+def test_each_byte_flipped_where_no_checksum_tells(write: Write) -> None:
+    """Forged files are read, or refused, too: nothing else happens."""
+    content = bytearray(write(FRAMES[:4], every=2, compression="none").read_bytes())
+    with Recording(io.BytesIO(content), FILE) as recording:
+        checksums = [block.offset + 9 + 24 for block in recording._reader.index.blocks]
+    for place in (*checksums, len(content) - 12):
+        content[place : place + 4] = bytes(4)
+    assert read_bytes(bytes(content)) == (FRAMES[:4], None)
+    for place in range(len(content)):
+        for bit in (1, 128):
+            content[place] ^= bit
+            with contextlib.suppress(RecordingError):
+                read_bytes(bytes(content))
+            content[place] ^= bit
 
 
 @given(st.binary(max_size=200), st.booleans())

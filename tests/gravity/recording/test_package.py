@@ -11,8 +11,9 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 import gravity_recording
-from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity_recording.envelope import DESCRIPTOR
+
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 
 PACKAGE = Path(gravity_recording.__file__).parent
 

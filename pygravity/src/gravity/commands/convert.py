@@ -11,14 +11,15 @@ from urllib.parse import quote
 
 from google.protobuf.descriptor import Descriptor
 
-from .common import CommandError, Parsers, add_types, import_types, say
-from .copying import RECORDINGS, copy
-from .outputs import add_overwrite, output
-from .recordings import ids_of, messages_of, opened
 from gravity_recording import Compression, Recording
 from gravity_recording.schemas import find, known_here
 from gravity_recording.table_files import FILES, TableFile
 from gravity_recording.tables import Table
+
+from .common import CommandError, Parsers, add_types, import_types, say
+from .copying import RECORDINGS, copy
+from .outputs import add_overwrite, output
+from .recordings import ids_of, messages_of, opened
 
 _HELP = """\
 Convert recordings. The ending of OUT says to what:
@@ -83,6 +84,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _tabulate(recordings: Sequence[Recording], ids: list[str], path: Path, *, overwrite: bool) -> None:
+    if not ids:
+        raise CommandError("there are no messages to make a table of")
     paths = {id: path if len(ids) == 1 else _path_for(path, id) for id in ids}
     tables = {id: Table(_types_of(recordings, id)) for id in ids}
     files: dict[str, TableFile] = {}
@@ -95,10 +98,9 @@ def _tabulate(recordings: Sequence[Recording], ids: list[str], path: Path, *, ov
                 stack.callback(files[id].close)
         except ImportError:
             raise CommandError("Parquet files require pyarrow: pip install 'pygravity[parquet]'") from None
-        for recording in recordings:
-            for message in messages_of([recording], ids):
-                files[message.id].add(tables[message.id].row(message, recording.decode(message)))
-                counts[message.id] += 1
+        for message in messages_of(recordings, ids):
+            files[message.id].add(tables[message.id].row(message))
+            counts[message.id] += 1
     for id in ids:
         say(f"wrote {counts[id]} messages of {id} to {paths[id]}")
 

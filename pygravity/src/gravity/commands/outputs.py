@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .common import CommandError
 from gravity_recording.files import replacing
+
+from .common import CommandError
 
 
 @contextmanager

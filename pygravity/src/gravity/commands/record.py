@@ -8,6 +8,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import get_args
 
+from gravity_recording import Compression
+from gravity_recording.envelope import published
+from gravity_recording.split import SplitWriter
+
 from ..callbacks import GravitySubscriber
 from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
@@ -18,9 +22,6 @@ from .common import CommandError, Parsers, add_types, check, import_types, joine
 from .inbox import CAPACITY, Inbox
 from .outputs import add_overwrite
 from .stopping import Stop
-from gravity_recording import Compression
-from gravity_recording.envelope import published
-from gravity_recording.split import SplitWriter
 
 COMPONENT_ID = "GravityRecorder"
 _OF_THE_DIRECTORY = {REGISTERED_PUBLISHERS, DOMAIN_DETAILS, DOMAIN_UPDATE}
@@ -151,9 +152,11 @@ def _record(node: GravityNode, arguments: argparse.Namespace, writer: SplitWrite
                 writer.add(frame)
         finally:
             writer.close()
+    except BrokenPipeError:  # nobody reads what it says
+        raise
     except OSError as error:
         _sum_up(writer, inbox, time.monotonic() - begin)
-        name = writer.paths[-1] if writer.paths else arguments.output
+        name = error.filename or writer.paths[-1]
         raise CommandError(f"cannot write {name}: {error.strerror}; what was written before can be read") from None
     _sum_up(writer, inbox, time.monotonic() - begin)
 
