@@ -24,10 +24,10 @@ from pathlib import Path
 from benchmarks.messaging_session import OURS, Session
 from benchmarks.messaging_worker import PROBE, _payload
 from benchmarks.report import Row, describe, median, table, write_json
-from gravity_recording import RecordingError, RecordingWriter, open_recording
-from gravity_recording.archive import MARK, record
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity_recording import RecordingError, RecordingWriter, open_recording
+from gravity_recording.archive import MARK, record
 
 GOAL = 10_000  # messages a second
 RATES = (GOAL, 20_000, 30_000)

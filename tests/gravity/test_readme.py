@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gravity_recording import RecordingWriter, open_recording
 from tests.support import PROJECT, free_port
 
 from gravity import GravityDataProduct
 from gravity.directory.server import ServiceDirectory
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
+from gravity_recording import RecordingWriter, open_recording
 
 README = (PROJECT / "pygravity" / "README.md").read_text()
 PROGRAMS = re.findall(r"### (.+?)\n.*?```python\n(.*?)```", README, re.DOTALL)

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from gravity_recording import open_recording
-from gravity_recording.archive import MARK, record
 from tests.interop.cluster import Cluster, Tap, end
 from tests.interop.implementations import OURS, Implementation, Mix, real
 from tests.support import Program, eventually
@@ -23,6 +21,8 @@ from gravity import gravity
 from gravity.commands.copying import copy
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.protocol.ServiceDirectoryPB_pb2 import ConfigeResponsePB, ConfigRequestPB
+from gravity_recording import open_recording
+from gravity_recording.archive import MARK, record
 
 SECOND = 1_000_000
 PAUSE = 3 * SECOND // 2  # in an archive: the original does not wait for subscribers before it begins

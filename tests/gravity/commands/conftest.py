@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from gravity_recording import open_recording
 from tests.support import Program
+
+from gravity_recording import open_recording
 
 COMMAND = [sys.executable, "-W", "error", "-m", "gravity.cli"]
 Start = Callable[..., Program]

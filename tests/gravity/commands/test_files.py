@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from gravity_recording import RecordingWriter, open_recording
-from gravity_recording.archive import MARK, record
 from tests.gravity.commands.conftest import Done, products
 from tests.gravity.commands.conftest import run as apart
 from tests.gravity.recording.conftest import BEGIN, frame
 
 from gravity import cli
+from gravity_recording import RecordingWriter, open_recording
+from gravity_recording.archive import MARK, record
 
 Run = Callable[..., Done]
 FRAMES = [

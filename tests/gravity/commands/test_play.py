@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gravity_recording import RecordingWriter, open_recording
-from gravity_recording.archive import MARK, record
 from tests.gravity.commands.conftest import COMMAND, Start, run
 from tests.gravity.recording.conftest import BEGIN
 
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity_recording import RecordingWriter, open_recording
+from gravity_recording.archive import MARK, record
 
 if TYPE_CHECKING:
     from tests.gravity.conftest import Cluster, Collector, Eventually

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gravity_recording import open_recording
 from tests.gravity.commands.conftest import Start, products, run
 from tests.support import Program
 
@@ -22,6 +21,7 @@ from gravity import GravityDataProduct, GravityNode, gravity
 from gravity.commands.inbox import Inbox
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
+from gravity_recording import open_recording
 
 if TYPE_CHECKING:
     from tests.gravity.conftest import Cluster, Eventually

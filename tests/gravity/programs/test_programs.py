@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gravity_recording import open_recording
-from gravity_recording.archive import MARK, record
 from tests.gravity.programs.conftest import Start
 from tests.support import free_port as find_free_port
 
@@ -27,6 +25,8 @@ from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.programs import log_recorder
 from gravity.protocol.directory_messages import Publisher
+from gravity_recording import open_recording
+from gravity_recording.archive import MARK, record
 
 if TYPE_CHECKING:
     from tests.gravity.conftest import Cluster, Collector, Eventually

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gravity_recording import RecordingWriter
-
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
+from gravity_recording import RecordingWriter
 
 BEGIN = 1_700_000_000_000_000  # microseconds since the epoch
 Write = Callable[..., Path]

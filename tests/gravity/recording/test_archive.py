@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity_recording import Recording, RecordingError, archive
 from gravity_recording.archive import MARK, record
-
-from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 
 
 def product(id: str = "P", data: bytes = b"x", **fields: int) -> bytes:

@@ -21,6 +21,11 @@ from mcap.stream_reader import StreamReader
 from mcap.writer import CompressionType, IndexType, Writer
 from mcap_protobuf.decoder import DecoderFactory
 
+from tests.gravity.recording.conftest import BEGIN, Write, frame
+from tests.support import eventually
+
+from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity_recording import (
     Recorded,
     Recording,
@@ -30,11 +35,6 @@ from gravity_recording import (
     mcap_writer,
     open_recording,
 )
-from tests.gravity.recording.conftest import BEGIN, Write, frame
-from tests.support import eventually
-
-from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
-from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 
 FILE = Path("run.mcap")
 FRAMES = [frame(n, "Log" if n % 3 else "Other") for n in range(30)]

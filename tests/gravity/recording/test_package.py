@@ -11,9 +11,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 import gravity_recording
-from gravity_recording.envelope import DESCRIPTOR
-
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
+from gravity_recording.envelope import DESCRIPTOR
 
 PACKAGE = Path(gravity_recording.__file__).parent
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.gravity.recording.conftest import frame
+
 from gravity_recording import open_recording, split
 from gravity_recording.split import SplitWriter, files
-from tests.gravity.recording.conftest import frame
 
 
 def content(*paths: Path) -> list[bytes]:

@@ -10,12 +10,12 @@ import pytest
 from google.protobuf import descriptor_pool, message_factory, text_format
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from gravity_recording.model import recorded
-from gravity_recording.table_files import CsvFile, ParquetFile
-from gravity_recording.tables import Table
 from tests.gravity.recording.conftest import BEGIN, frame
 
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
+from gravity_recording.model import recorded
+from gravity_recording.table_files import CsvFile, ParquetFile
+from gravity_recording.tables import Table
 
 FILE = """
 name: "tables.proto" package: "t" syntax: "proto2"

@@ -11,15 +11,14 @@ from urllib.parse import quote
 
 from google.protobuf.descriptor import Descriptor
 
-from gravity_recording import Compression, Recording
-from gravity_recording.schemas import find, known_here
-from gravity_recording.table_files import FILES, TableFile
-from gravity_recording.tables import Table
-
 from .common import CommandError, Parsers, add_types, import_types, say
 from .copying import RECORDINGS, copy
 from .outputs import add_overwrite, output
 from .recordings import ids_of, messages_of, opened
+from gravity_recording import Compression, Recording
+from gravity_recording.schemas import find, known_here
+from gravity_recording.table_files import FILES, TableFile
+from gravity_recording.tables import Table
 
 _HELP = """\
 Convert recordings. The ending of OUT says to what:

@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from .recordings import messages_of
 from gravity_recording import Compression, Recording, RecordingWriter
 from gravity_recording.archive import MARK, record
 from gravity_recording.schemas import Types
-
-from .recordings import messages_of
 
 RECORDINGS = (".mcap", ".bin")
 

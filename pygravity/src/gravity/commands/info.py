@@ -7,10 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gravity_recording import Recording
-
 from .common import Parsers, say, size_text, time_text
 from .recordings import begin_of, end_of, opened
+from gravity_recording import Recording
 
 _HELP = """\
 Say what recordings (MCAP, or Gravity's archives) hold: length, size, data

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gravity_recording.files import replacing
-
 from .common import CommandError
+from gravity_recording.files import replacing
 
 
 @contextmanager

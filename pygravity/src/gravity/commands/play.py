@@ -9,9 +9,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gravity_recording import Recorded
-from gravity_recording.timing import Pace, timed
-
 from .. import gravity
 from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
@@ -19,6 +16,8 @@ from ..programs.playback import wait_for_subscribers
 from .common import CommandError, Parsers, check, joined, number, say, warn
 from .keyboard import Keyboard
 from .recordings import begin_of, end_of, ids_of, messages_of, opened
+from gravity_recording import Recorded
+from gravity_recording.timing import Pace, timed
 
 COMPONENT_ID = "GravityPlayer"
 _SLOWEST, _FASTEST = 0.001, 1e6

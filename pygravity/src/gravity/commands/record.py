@@ -8,10 +8,6 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import get_args
 
-from gravity_recording import Compression
-from gravity_recording.envelope import published
-from gravity_recording.split import SplitWriter
-
 from ..callbacks import GravitySubscriber
 from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
@@ -22,6 +18,9 @@ from .common import CommandError, Parsers, add_types, check, import_types, joine
 from .inbox import CAPACITY, Inbox
 from .outputs import add_overwrite
 from .stopping import Stop
+from gravity_recording import Compression
+from gravity_recording.envelope import published
+from gravity_recording.split import SplitWriter
 
 COMPONENT_ID = "GravityRecorder"
 _OF_THE_DIRECTORY = {REGISTERED_PUBLISHERS, DOMAIN_DETAILS, DOMAIN_UPDATE}

@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from .common import CommandError, warn
 from gravity_recording import Recorded, Recording, RecordingError, open_recording
 from gravity_recording.split import files
-
-from .common import CommandError, warn
 
 
 @contextmanager

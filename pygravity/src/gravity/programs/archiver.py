@@ -27,9 +27,6 @@ import time
 from pathlib import Path
 from queue import SimpleQueue
 
-from gravity_recording.archive import MARK, record
-from gravity_recording.files import WholeRecords
-
 from .. import gravity
 from ..callbacks import GravityServiceProvider, GravitySubscriber
 from ..FileArchiverControlRequestPB_pb2 import FileArchiverControlRequestPB
@@ -38,6 +35,8 @@ from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
 from ..protocol.envelope import MalformedFrame, parse
 from . import program
+from gravity_recording.archive import MARK, record
+from gravity_recording.files import WholeRecords
 
 NAME, COMPONENT_ID = "Archiver", "FileArchiver"
 SERVICE = "FileArchiverControlRequest"

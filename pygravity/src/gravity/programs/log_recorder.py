@@ -21,8 +21,6 @@ import time
 from pathlib import Path
 from queue import SimpleQueue
 
-from gravity_recording.files import WholeRecords
-
 from ..callbacks import GravitySubscriber
 from ..GravityDataProduct import GravityDataProduct
 from ..GravityLogMessagePB_pb2 import GravityLogMessagePB
@@ -31,6 +29,7 @@ from ..node import GravityNode
 from ..protocol.envelope import MalformedFrame, checked_text, parse
 from ..protocol.names import LOG_PRODUCT
 from . import program
+from gravity_recording.files import WholeRecords
 
 NAME, COMPONENT_ID = "LogRecorder", "GravityLogRecorder"
 MESSAGES_PER_FILE = 12345

@@ -26,13 +26,12 @@ import sys
 import time
 from collections.abc import Collection, Iterator
 
-from gravity_recording import Recorded, Recording, RecordingError, open_recording
-from gravity_recording.timing import timed
-
 from .. import gravity
 from ..GravityDataProduct import GravityDataProduct
 from ..node import GravityNode
 from . import program
+from gravity_recording import Recorded, Recording, RecordingError, open_recording
+from gravity_recording.timing import timed
 
 NAME, COMPONENT_ID = "Playback", "FileReplay"
 _SUBSCRIBERS_WAIT = 1.0  # seconds
