@@ -69,7 +69,8 @@ def products(recorded: Iterable[tuple[int, Recorded]], points_in: PointsIn) -> I
             continue
         with contextlib.suppress(BadPoint):
             if is_end:
-                live = {stream: channel for stream, channel in live.items() if stream not in ended_streams(old.data)}
+                for stream in ended_streams(old.data):
+                    live.pop(stream, None)
             else:
                 live.update((point.name, message.id) for point in points_in(old))
         product = GravityDataProduct(message.id)
@@ -78,5 +79,7 @@ def products(recorded: Iterable[tuple[int, Recorded]], points_in: PointsIn) -> I
         yield product
         count += 1
     for channel in sorted(set(live.values())):
-        yield product_of(channel, end_message(tuple(sorted(s for s in live if live[s] == channel))))
+        product = product_of(channel, end_message(tuple(sorted(s for s in live if live[s] == channel))))
+        product.timestamp = newest + 1
+        yield product
     log.info("the recording ended: %d messages published", count)
