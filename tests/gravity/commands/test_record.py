@@ -8,8 +8,10 @@ import re
 import signal
 import subprocess
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +20,7 @@ from tests.gravity.commands.conftest import Start, products, run
 from tests.support import Program
 
 from gravity import GravityDataProduct, GravityNode, gravity
+from gravity.commands import record
 from gravity.commands.inbox import Inbox
 from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
@@ -227,7 +230,18 @@ def test_wrong_arguments(arguments: tuple[str, ...], error: str) -> None:
     assert done.code == 2 and f"error: {error}" in done.errors[-1]
 
 
-# ---- the queue --------------------------------------------------------------------------------------------------
+# ---- the end, and the queue ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_the_end_waits_for_what_was_published_before(again: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless Ctrl-C comes again."""
+    old, new = (GravityDataProductPB(timestamp=at).SerializeToString() for at in (1, 2**63))
+    batches = [deque([old]), deque([old, new]), deque([new]), deque([new])]
+    written: list[bytes] = []
+    inbox = SimpleNamespace(take=lambda seconds: batches.pop(0))
+    record._drain(inbox, SimpleNamespace(add=written.append), SimpleNamespace(again=again))  # type: ignore[arg-type]
+    assert written == ([] if again else [old, old, new, new]) and len(batches) == (4 if again else 1)
 
 
 def test_a_full_inbox_counts_what_it_drops(product: Product) -> None:

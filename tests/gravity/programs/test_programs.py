@@ -25,7 +25,7 @@ from gravity.GravityDataProductPB_pb2 import GravityDataProductPB
 from gravity.GravityLogMessagePB_pb2 import GravityLogMessagePB
 from gravity.programs import log_recorder
 from gravity.protocol.directory_messages import Publisher
-from gravity_recording import open_recording
+from gravity_recording import RecordingWriter, open_recording
 from gravity_recording.archive import MARK, record
 
 if TYPE_CHECKING:
@@ -280,6 +280,17 @@ def test_playback_of_some_data_products(cluster: Cluster, start: Start, eventual
     eventually(lambda: late.texts == ["B"])  # it keeps serving the last message
     assert cluster.publishers("A") == []
     assert playback.errors == ["Playback: archive.bin has no messages of C"]
+
+
+def test_playback_of_an_mcap_file(cluster: Cluster, start: Start, eventually: Eventually) -> None:
+    cluster.configure('[FileReplay]\nArchiveFilename = "run.mcap"')
+    with RecordingWriter("run.mcap") as writer:
+        writer.add(GravityDataProductPB(dataProductID="A", data=b"x").SerializeToString())
+    listener = cluster.subscriber(cluster.node("Listener"), "A")
+    playback = start("playback")
+    playback.prints("reached the end of run.mcap")
+    eventually(lambda: listener.texts == ["x"])
+    assert playback.errors == []
 
 
 def test_playback_of_what_is_reserved(cluster: Cluster, start: Start) -> None:

@@ -105,5 +105,12 @@ def test_a_large_archive_is_read_from_anywhere(monkeypatch: pytest.MonkeyPatch) 
         assert [m.product for m in recording.messages()] == products
 
 
+def test_a_clock_that_went_backwards_hides_no_message() -> None:
+    products = [product("P", received_timestamp=at) for at in (5, 9, 1, 3)]
+    with Recording(io.BytesIO(archived(*products)), Path("archive.bin")) as recording:
+        assert [m.received for m in recording.messages(start=4)] == [5, 9]
+        assert [m.received for m in recording.messages(end=2)] == [1]
+
+
 def test_native_order_is_this_machines() -> None:
     assert record(b"x")[0] == (1 if sys.byteorder == "little" else 0)

@@ -1,7 +1,7 @@
 """Publish the data products in an Archiver's file again, at the intervals at which they were received.
 
 Settings, in section [FileReplay] of Gravity.ini:
-  ArchiveFilename  the file (archive.bin)
+  ArchiveFilename  the file (archive.bin), or an MCAP file of `gravity record`
   DataProductList  the data products to publish, separated by commas (all)
 
 Playback begins once all data products have a subscriber, but after a second at the latest. At the end of the archive
