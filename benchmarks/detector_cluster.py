@@ -17,7 +17,7 @@ from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 PAGE = os.sysconf("SC_PAGE_SIZE")
-_WINDOW = re.compile(rb"-(\d+)  MSE")
+_WINDOW = re.compile(rb"-(\d+) +MSE")
 _LOSS = re.compile(rb"^.*(?:after a gap|interpolated missing|dropped incomplete|dropped duplicate).*$", re.MULTILINE)
 
 
