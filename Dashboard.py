@@ -106,7 +106,7 @@ def main(component_id: str) -> None:
     decoder = decoding.configured(settings)
     scores = settings.text("score_name", other_than=decoder.products)
     live = Live(3600 * settings.number("history", above=0))
-    server = serve(live, settings.text("address"), settings.integer("port", at_least=0))
+    server = serve(live, settings.text("address"), settings.integer("port", at_least=0, at_most=65535))
     print(f"the live view is at http://{'localhost' if server.address in LOOPBACK else node.getIP()}:{server.port}/")
     os.nice(NICENESS)
     points, findings = PointReceiver(live, decoder), FindingReceiver(live)

@@ -19,6 +19,9 @@ TYPE = WindowPB.DESCRIPTOR.full_name
 MOST_SAMPLES = 10_000  # bounds the time that others wait
 
 
+LONGEST = 1000  # characters of a request's names in an answer
+
+
 class BadRequest(ValueError):
     """Samples that cannot be examined; the text says why."""
 
@@ -55,7 +58,7 @@ def _samples(streams: Sequence[str], window: WindowPB, n_steps: int) -> list[Sam
     names = [stream.name for stream in window.streams]
     if sorted(map(str, names)) != sorted(streams):
         raise BadRequest(
-            f"the streams must be {', '.join(streams)}, but they are {', '.join(map(str, names)) or 'none'}"
+            f"the streams must be {', '.join(streams)}, but they are {', '.join(map(str, names))[:LONGEST] or 'none'}"
         )
     lengths = {stream.name: len(stream.values) for stream in window.streams}
     if len(set(lengths.values())) > 1:

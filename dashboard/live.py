@@ -145,6 +145,10 @@ class Live:
         with self._lock:
             if published <= self._score_published or pb.timestamp >= TIME_END:
                 return
+            texts = [pb.blamed, *(stream.name for stream in pb.streams)]  # those that are not UTF-8 are bytes
+            if not (math.isfinite(pb.threshold) and all(isinstance(text, str) for text in texts)):
+                self._refused += 1
+                return
             now = self._clock()
             self._sort_in(now)
             self._score_published = published
@@ -185,7 +189,8 @@ class Live:
                 usable = np.isfinite(rebuilt) & (period > 0)
                 known.rebuilt.extend(times[usable], rebuilt[usable])
         kind = KINDS.get(pb.kind, "") if pb.HasField("kind") else ""
-        self._alarms.found(end, pb.state == AnomalyScorePB.ANOMALY, kind, _clean(pb.blamed), pb.score)
+        score = _number(pb.score) or 0.0
+        self._alarms.found(end, pb.state == AnomalyScorePB.ANOMALY, kind, _clean(pb.blamed), score)
         self._relate(pb)
 
     def _relate(self, pb: AnomalyScorePB) -> None:

@@ -12,7 +12,7 @@ from dashboard.live import Live
 FINE = 1000  # a curve's highest x and y
 MOST = 240  # points of a curve
 ROOM = 0.08  # above and below the curves, of their height
-LEAST_HEIGHT = 1e-3  # of a plot, in the stream's unit
+LEAST_HEIGHT = 1e-3  # of a plot, in the stream's unit, or relative to a value above 1
 
 
 def small_plots(live: Live, seconds: float, places: int) -> dict[str, Any]:
@@ -30,9 +30,10 @@ def small_plots(live: Live, seconds: float, places: int) -> dict[str, Any]:
     for name, *curves in shown.streams:
         values = np.concatenate([y for _, y in curves])
         low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-        room = max(ROOM * (high - low), LEAST_HEIGHT / 2 * (high == low))
+        room = ROOM * (high - low) or LEAST_HEIGHT / 2 * max(1.0, abs(high))
         plots.append(
             {
+                "name": name,
                 "low": low,
                 "high": high,
                 "curves": [[across(x), _fine(y, low - room, high + room)] for x, y in curves],

@@ -87,12 +87,12 @@ class Settings:
             self._fail(key, "off, or a folder that can be written to")
         return folder
 
-    def integer(self, key: str, at_least: int) -> int:
-        """Return a whole number that is not below `at_least`."""
+    def integer(self, key: str, at_least: int, at_most: int | None = None) -> int:
+        """Return a whole number that is not below `at_least`, nor above `at_most`."""
         value = self._float(key)  # arithmetic in the file gives six decimals
-        if value.is_integer() and value >= at_least:
+        if value.is_integer() and value >= at_least and (at_most is None or value <= at_most):
             return int(value)
-        self._fail(key, f"a whole number, {at_least} or more")
+        self._fail(key, f"a whole number, {at_least} {'or more' if at_most is None else f'to {at_most}'}")
 
     def number(
         self, key: str, *, above: float = -math.inf, at_least: float = -math.inf, wanted: str = "a number"

@@ -94,7 +94,7 @@ class MessageDecoder:
         if timestamp is None:
             raise BadPoint(f"ignored a message on {entry.product} without its time {entry.time}")
         if not 0 <= timestamp < TIME_END:
-            raise BadPoint(f"ignored a message on {entry.product} whose time is not of this age; check its unit")
+            raise BadPoint(f"ignored a message on {entry.product} whose time is implausible; check its unit")
         bad = []
         for stream, get in layout.numbers:
             value = get(message)
@@ -164,17 +164,26 @@ def _layouts(entry: _Entry, types: Mapping[str, Descriptor]) -> dict[tuple[str, 
     layouts: dict[tuple[str, str], _Layout] = {}
     misfits: list[tuple[int, str]] = []  # with the number of fields that fit
     for name in [entry.type] if entry.type else types:
-        numbers = []
-        try:
-            for field in entry.fields:
+        numbers, at, wrong = [], None, []
+        for field in entry.fields:
+            try:
                 numbers.append((f"{entry.product}.{field}", number(types[name], field)))
+            except Misfit as misfit:
+                wrong.append(str(misfit))
+        try:
             at = time(types[name], entry.time, entry.unit) if entry.time else None
         except Misfit as misfit:
-            misfits.append((len(numbers), str(misfit)))
+            wrong.append(str(misfit))
+        if wrong:
+            misfits.append((len(numbers), wrong[0]))
         else:
             layouts[entry.product, name] = _Layout(GetMessageClass(types[name]), numbers, at)
     if not layouts:
-        raise BadSetting(f"does not fit the messages: {max(misfits)[1]}")
+        most = max((fitting for fitting, _ in misfits), default=0)
+        reasons = [reason for fitting, reason in misfits if fitting == most]
+        if not most and len(reasons) != 1:
+            reasons = [f"no type has {', '.join(entry.fields)}; message_types holds {', '.join(sorted(types))}"]
+        raise BadSetting(f"does not fit the messages: {'; '.join(reasons)}")
     return layouts
 
 

@@ -26,7 +26,7 @@ def message_types(modules: Iterable[ModuleType]) -> dict[str, Descriptor]:
         while waiting:
             found = waiting.pop()
             types[found.full_name] = found
-            waiting += found.nested_types
+            waiting += [nested for nested in found.nested_types if not nested.GetOptions().map_entry]
     return types
 
 
@@ -61,7 +61,8 @@ def time(type: Descriptor, path: str, unit: str) -> Callable[[Message], int | No
     def microseconds(message: Message) -> int | None:
         value = get(message)
         if isinstance(value, float):
-            return round(value * times / over) if math.isfinite(value) else -1
+            at = value * times / over
+            return round(at) if math.isfinite(at) else -1
         return None if value is None else value * times // over
 
     return microseconds

@@ -13,7 +13,7 @@ const element = (tag, text, attributes = {}) => {
   return made;
 };
 const setText = (target, text) => { if (target.textContent !== text) target.textContent = text; };
-const number = (value) => value === null ? "–" : String(Number(value.toPrecision(4)));
+const number = (value) => value === null ? "–" : Math.abs(value) >= 1e7 ? value.toExponential(3) : String(Number(value.toPrecision(4)));
 const time = (ms, now) => { // with the date, if that is another one than now
   const [date, clock] = new Date(ms).toISOString().slice(0, 19).split("T");
   return new Date(now).toISOString().startsWith(date) ? clock : `${date} ${clock}`;
@@ -153,13 +153,17 @@ const FINE = 1000; // the highest x and y of what is drawn
 const SELDOM = 1500; // ms
 const SHADE = { alarm: 0.15, blamed: 0.4, gap: 0.25 };
 
-async function lookAtPlots() {
-  try {
-    const { plots, alarms, gaps } = await ask(`plots.json${location.search}`);
-    document.querySelectorAll(".place canvas").forEach((canvas, index) => plots[index] && draw(canvas, plots[index], alarms, gaps));
-  } catch (error) { /* the text says so */ }
-  setTimeout(lookAtPlots, SELDOM);
+function lookAtPlots() {
+  ask(`plots.json${location.search}`).then(({ plots, alarms, gaps }) => {
+    const named = new Map(plots.map((plot) => [plot.name, plot]));
+    document.querySelectorAll(".place").forEach((place) => {
+      const plot = named.get(place.querySelector(".name").textContent); // the names may have another order by now
+      if (plot) draw(place.querySelector("canvas"), plot, alarms, gaps);
+    });
+  }, () => { /* the text says so */ }).finally(() => setTimeout(lookAtPlots, SELDOM));
 }
+
+const label = (value) => number(value).length > 7 ? value.toExponential(1) : number(value);
 
 function draw(canvas, plot, alarms, gaps) {
   const { clientWidth: width, clientHeight: height } = canvas, side = Number(dark.matches);
@@ -171,8 +175,8 @@ function draw(canvas, plot, alarms, gaps) {
   pen.fillStyle = TEXT[side];
   pen.textAlign = "right";
   const left = 52, wide = width - left - 2; // as in the large plots
-  pen.fillText(number(plot.high), left - 6, 12);
-  pen.fillText(number(plot.low), left - 6, height - 4);
+  pen.fillText(label(plot.high), left - 6, 12);
+  pen.fillText(label(plot.low), left - 6, height - 4);
   const shade = ([begin, end], colour, alpha) => {
     pen.globalAlpha = alpha;
     pen.fillStyle = colour;

@@ -1,6 +1,7 @@
 """An existing Gravity application: a pump and its motor publish measurements, and an operator waits for alarms."""
 
 import argparse
+import contextlib
 import math
 import random
 import time
@@ -72,4 +73,5 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=float, default=20, help="samples a second (default: %(default)s)")
     parser.add_argument("--leak", type=int, help="the first sample with a leak")
     given = parser.parse_args()
-    main(given.rate, given.leak)
+    with contextlib.suppress(KeyboardInterrupt):
+        main(given.rate, given.leak)

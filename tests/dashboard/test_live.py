@@ -224,3 +224,18 @@ def test_a_replay_is_shown_as_it_came_not_as_it_was_taken():
         run.live.points([Point("a", START + number * 1_000_000, 0.0)])
     shown = run.live.shown(10, 1, 800)
     assert (shown.end - shown.begin) / 1000 == pytest.approx(600, rel=0.05)
+
+
+def test_a_score_or_threshold_that_is_not_finite_and_a_name_that_is_not_text_leave_the_page_as_it_is():
+    run = Run()
+    run.samples(20)
+    run.found(AnomalyScorePB.ANOMALY, math.inf, blamed="cos")
+    [alarm] = run.summary()["alarms"]
+    assert alarm["blamed"] == "cos" and alarm["highest"] == 0
+    run.samples(20)
+    bad = AnomalyScorePB(timestamp=START, sample=40, mse=0.1, state=0, score=0.5, threshold=math.inf)
+    not_text = AnomalyScorePB.FromString(bad.SerializePartialToString() + b"\x42\x01\xff")
+    not_text.threshold = 1
+    for number, pb in enumerate((bad, not_text), start=1):
+        run.live.finding(pb, int((run.now + number) * 1e6))
+        assert run.summary()["refused"] == number and run.summary()["threshold"] == 1

@@ -159,11 +159,12 @@ def test_the_time_may_be_in_a_field(time: str, fields: dict[str, object], micros
     [
         ("clock ms", {}, "without its time clock"),
         ("at", {}, "without its time at"),
-        ("clock ms", {"clock": -1}, "whose time is not of this age; check its unit"),
-        ("clock s", {"clock": 1_732_612_345_000}, "whose time is not of this age; check its unit"),
-        ("seconds s", {"seconds": math.nan}, "whose time is not of this age; check its unit"),
-        ("seconds s", {"seconds": math.inf}, "whose time is not of this age; check its unit"),
-        ("at", {"at": {"seconds": -1}}, "whose time is not of this age; check its unit"),
+        ("clock ms", {"clock": -1}, "whose time is implausible; check its unit"),
+        ("clock s", {"clock": 1_732_612_345_000}, "whose time is implausible; check its unit"),
+        ("seconds s", {"seconds": math.nan}, "whose time is implausible; check its unit"),
+        ("seconds s", {"seconds": math.inf}, "whose time is implausible; check its unit"),
+        ("seconds s", {"seconds": 1.8e302}, "whose time is implausible; check its unit"),
+        ("at", {"at": {"seconds": -1}}, "whose time is implausible; check its unit"),
     ],
 )
 def test_a_message_whose_time_cannot_be_used_is_refused(time: str, fields: dict[str, object], said: str):
@@ -221,6 +222,8 @@ def test_messages_of_several_types_on_one_data_product():
         ("Pump: pressure, flow.x", "plant.PumpPB has no field flow.x; where it should be are: none"),
         ("Pump: pressure, name", "name of plant.PumpPB is not a number"),
         ("Pump: pressure, drive", "drive of plant.PumpPB is not a number"),
+        ("Motor: currnt, rpm", "plant.MotorPB has no field currnt; where it should be are: rpm, current"),
+        ("Tank: level, depth", "no type has level, depth; message_types holds plant.MotorPB, plant.PumpPB, plant.PumpPB.Drive"),
         ("Pump: pressure, history", "history of plant.PumpPB is repeated"),
         ("Pump (PumpPB): pressure, flow", "names the type PumpPB, but message_types holds only plant.MotorPB"),
         ("Pump (plant.MotorPB): pressure, flow", "plant.MotorPB has no field pressure"),
