@@ -44,7 +44,7 @@ def main(options: argparse.Namespace) -> None:
     """Join the cluster, subscribe to the streams, and train or detect."""
     if options.report:
         output.check(options.report)
-    files.check(options.record, options.record_alarms)
+    files.check(options.record, options.record_alarms, options.report)
     node, settings = join(options.component)
     with Recorder(options.record, options.record_alarms) as recorder:
         inbox = Inbox(recorder.taken)

@@ -45,7 +45,7 @@ def main(mode: str, arguments: list[str]) -> int:
     if mode == "detect" and options.anomaly_start is None and not finite:
         publisher += [str(ANOMALY_START)]
     detector = files_of(options, "report", "record", "record_alarms")
-    files.check(options.record, options.record_alarms)
+    files.check(options.record, options.record_alarms, options.report)
     windows = find_windows() if options.windows else None
     nodes = nodes_of([mode, *detector], publisher, finite=finite, dashboard=not options.no_dashboard)
     return asyncio.run(supervise(nodes, windows))

@@ -38,10 +38,14 @@ def _path(text: str) -> Path:
     return Path(text)
 
 
-def check(file: Path | None, folder: Path | None) -> None:
-    """Make `folder`; raise UserError if `file` exists, or one of them could not be written to."""
+def check(file: Path | None, folder: Path | None, report: Path | None = None) -> None:
+    """Make `folder`; raise UserError if `file` exists, or is the `report`, or one of them could not be written to."""
     if file and os.path.lexists(file):
-        raise UserError(f"{file} exists; remove it, or record to another file")
+        raise UserError(f"{file} exists; record to another file, or remove it")
+    if file and report and file.resolve() == report.resolve():
+        raise UserError(f"--record and --report both name {file}; choose another file for one of them")
+    if folder and os.path.lexists(folder) and not folder.is_dir():
+        raise UserError(f"{folder} is not a folder; choose another one for --record-alarms")
     for where in filter(None, (file and file.parent, folder)):
         try:
             if where is folder:

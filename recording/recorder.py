@@ -78,15 +78,20 @@ class Recorder:
             self._thread.join()
 
     def _write_all(self) -> None:
-        while lot := self._lots.get():
+        lot = self._lots.get()
+        try:
             try:
-                self._write(lot)
-            except Exception:  # the detector must not wait for a thread that has ended
-                log.exception("nothing is recorded any more; detection goes on")
-                self._file = self._alarms = None
-        for output in (self._file, self._alarms):
-            if output:
-                output.close()
+                while lot:
+                    self._write(lot)
+                    lot = self._lots.get()
+            finally:
+                for output in (self._file, self._alarms):
+                    if output:
+                        output.close()
+        except Exception:
+            log.exception("nothing is recorded any more; detection goes on")
+        while lot:  # else the detector would wait until somebody takes it
+            lot = self._lots.get()
 
     def _write(self, lot: _Lot) -> None:
         for time_told, product, alarm_at in lot.told:

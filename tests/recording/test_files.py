@@ -91,11 +91,11 @@ def test_trouble_is_told_before_the_run(tmp_path: Path):
     (tmp_path / "run.mcap").write_text("precious")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
     for name in ("run.mcap", "broken"):
-        with pytest.raises(UserError, match=rf"{name} exists; remove it, or record to another file"):
+        with pytest.raises(UserError, match=rf"{name} exists; record to another file, or remove it"):
             files.check(tmp_path / name, None)
     with pytest.raises(UserError, match=r"cannot record in \S+missing \(No such file or directory\); choose another"):
         files.check(tmp_path / "missing" / "run.mcap", None)
-    with pytest.raises(UserError, match=r"cannot record in \S+run.mcap \(File exists\)"):
+    with pytest.raises(UserError, match=r"run.mcap is not a folder; choose another one for --record-alarms"):
         files.check(None, tmp_path / "run.mcap")
     with pytest.raises(UserError, match=r"cannot record in /proc/\S+ \(No such file"):
         files.check(None, Path("/proc/alarms"))

@@ -30,7 +30,8 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
-        sys.stdout.flush()
+        if sys.stdout:  # else it was closed (>&-)
+            sys.stdout.flush()
     except (CommandError, ConfigError, ImportError) as error:
         warn(str(error))
         return 1

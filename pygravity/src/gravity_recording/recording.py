@@ -113,7 +113,7 @@ def _reader(file: BinaryIO, name: str) -> _Reader:
     if begin[:4] in ORDERS:
         return ArchiveReader(file, name)
     if begin == _MCAP:
-        from .mcap_reader import McapReader  # here, so that who only handles archives does without the library
+        from .mcap_reader import McapReader  # here, so that archives do not require the library
 
         return McapReader(file, name)
     found = f"it begins with {begin.hex(' ')}" if begin else "it is empty"

@@ -45,13 +45,13 @@ class SplitWriter:
         self.paths: list[Path] = []
         self.size = 0  # bytes of all files
         self._writer: RecordingWriter | None = None
+        self._earlier: list[Path] = []  # files of an earlier series, which make way for the first of this one
         if not self._splits:
             self._open(path)
             return
-        for earlier in series(path):
-            if not overwrite:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(earlier))
-            earlier.unlink()
+        self._earlier = series(path)
+        if self._earlier and not overwrite:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self._earlier[0]))
 
     def add(self, product: bytes) -> None:
         """Add a serialized data product; raises what RecordingWriter.add raises."""
@@ -79,6 +79,8 @@ class SplitWriter:
         return too_large or (self._seconds is not None and time.monotonic() - self._opened >= self._seconds)
 
     def _open(self, path: Path) -> None:
+        while self._earlier:
+            self._earlier.pop().unlink()
         self._writer = RecordingWriter(path, self._types, self._compression, overwrite=self._overwrite)
         self.paths.append(path)
         self._opened = time.monotonic()

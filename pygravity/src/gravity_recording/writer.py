@@ -35,7 +35,7 @@ class RecordingWriter:
 
         `types`: where message types are looked up, such as a descriptor pool, before those that are imported here.
         """
-        from .mcap_writer import McapWriter  # here, so that who only handles archives does without the library
+        from .mcap_writer import McapWriter  # here, so that archives do not require the library
 
         self.path = Path(path)
         self.counts: Counter[str] = Counter()  # messages, by data product

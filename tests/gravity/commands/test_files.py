@@ -89,6 +89,13 @@ def test_info(run: Run, mcap: Path, archive: Path) -> None:
     ]
 
 
+def test_info_of_a_file_among_others_that_cannot_be_read(run: Run, mcap: Path) -> None:
+    Path("bad.mcap").write_bytes(b"no recording")
+    done = run("info", "bad.mcap", mcap)
+    assert done.code == 1 and done.lines[0].startswith(f"{mcap}: MCAP")
+    assert len(done.errors) == 1 and "bad.mcap, offset 0: neither an MCAP file" in done.errors[0]
+
+
 def test_info_for_programs(run: Run, mcap: Path) -> None:
     done = run("info", mcap, "--json")
     [facts] = json.loads(done.lines[0])

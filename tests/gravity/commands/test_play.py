@@ -134,13 +134,17 @@ def test_sigterm(cluster: Cluster, start: Start) -> None:
         (("Gravity.ini",), "Gravity.ini, offset 0: neither an MCAP file nor a Gravity archive: it begins with "),
         ((".",), ". holds no recordings (.mcap, .bin)"),
         (("run.rec", "--products", "B"), "there is nothing to play"),
-        (("run.rec", "--start", "2"), "--start 2: the recording has 1.000 s only"),
+        (("run.rec", "--start", "2"), "--start 2: the last message is at 1.000 s"),
         (("run.rec", "--start", "1", "--loop"), "--loop: what is to be played has no length"),
+        (("other.mcap", "--products", "A", "--loop"), "--loop: what is to be played has no length"),
+        (("other.mcap", "--products", "GRAVITY_LOGGER"), "there is nothing to play"),
         (("run.rec", "--paused"), "--paused requires a terminal, where a key goes on"),
     ],
 )
 def test_what_cannot_be_played(arguments: tuple[str, ...], error: str, cluster: Cluster) -> None:
     write("run.rec", (0, "A", "1"), (1, "A", "2"))
+    if "other.mcap" in arguments:
+        write("other.mcap", (0, "A", "1"), (1, "B", "2"), (2, "GRAVITY_LOGGER", "3"))
     done = run("play", *arguments)
     assert done.code == 1 and done.errors[-1].startswith(f"gravity: {error}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,10 @@ def test_an_earlier_series(tmp_path: Path) -> None:
         SplitWriter(path, seconds=1)
     assert (tmp_path / "run_12.mcap").exists()
     SplitWriter(path, seconds=1, overwrite=True).close()
-    assert sorted(tmp_path.iterdir()) == sorted(others)
+    assert (tmp_path / "run_12.mcap").exists()  # as long as there is nothing to replace it
+    with contextlib.closing(SplitWriter(path, seconds=1, overwrite=True)) as writer:
+        writer.add(frame(1))
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "run_0.mcap"])
 
 
 def test_the_files_of_a_folder_in_order(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .common import Parsers, say, size_text, time_text
+from .common import CommandError, Parsers, say, size_text, time_text, warn
 from .recordings import begin_of, end_of, opened
 from gravity_recording import Recording
+from gravity_recording.split import files
 
 _HELP = """\
 Say what recordings (MCAP, or Gravity's archives) hold: length, size, data
@@ -25,8 +26,8 @@ examples:
   gravity info recordings/ --check           all in a folder
   gravity info archive.bin --json
 
-exit codes: 0 also for a damaged file, 1 if one cannot be read at all, 2 for
-wrong arguments
+exit codes: 0 also for a damaged file, 1 if one cannot be read at all (the others
+are shown), 2 for wrong arguments
 """
 
 
@@ -47,19 +48,30 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Print what the recordings hold."""
-    with opened(arguments.files, warns=False) as recordings:
-        if arguments.check:
-            for recording in recordings:
-                for _ in recording.messages():
-                    pass
-        facts = [_facts(recording) for recording in recordings]
+    names = [file for path in arguments.files for file in files(path) or [path]]
+    facts, errors = [], []
+    for name in names:
+        try:
+            with opened([name], warns=False) as [recording]:
+                if arguments.check:
+                    for _ in recording.messages():
+                        pass
+                facts.append(_facts(recording))
+        except CommandError as error:
+            errors.append(error)
+    facts.sort(key=lambda fact: fact["begin"])
     if arguments.json:
         print(json.dumps(facts))
-        return
-    for number, fact in enumerate(facts):
-        if number:
-            print()
-        _print(fact)
+    else:
+        for number, fact in enumerate(facts):
+            if number:
+                print()
+            _print(fact)
+    if errors:
+        *others, last = errors
+        for error in others:
+            warn(str(error))
+        raise last
 
 
 def _facts(recording: Recording) -> dict[str, Any]:

@@ -25,4 +25,6 @@ def output(path: Path, *, overwrite: bool) -> Iterator[Path]:
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     """Add --overwrite."""
-    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace an existing file, or all of an earlier series"
+    )

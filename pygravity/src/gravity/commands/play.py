@@ -68,30 +68,28 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Play to the end, or again and again."""
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-    with opened(arguments.files) as recordings:
-        ids = ids_of(recordings, arguments.products)
+    with opened(arguments.files) as recordings, joined(arguments, COMPONENT_ID) as node, Keyboard() as keyboard:
+        if arguments.paused and not keyboard:
+            raise CommandError("--paused requires a terminal, where a key goes on")
+        ids = _offer(node, ids_of(recordings, arguments.products))
         if not ids:
             raise CommandError("there is nothing to play")
         begin = min(begin_of(recording) for recording in recordings if recording.products)
-        length = (max(end_of(recording) for recording in recordings) - begin) / 1e6
-        if arguments.start > length:
-            raise CommandError(f"--start {arguments.start:g}: the recording has {length:.3f} s only")
-        if arguments.loop and arguments.start == length:
+        start, end = begin + round(arguments.start * 1e6), max(end_of(recording, ids) for recording in recordings)
+        if start > end:
+            length = (end - begin) / 1e6
+            raise CommandError(f"--start {arguments.start:g}: the last message is at {length:.3f} s")
+        if arguments.loop and start == end:
             raise CommandError("--loop: what is to be played has no length")
-        start = begin + round(arguments.start * 1e6)
-        with joined(arguments, COMPONENT_ID) as node, Keyboard() as keyboard:
-            if arguments.paused and not keyboard:
-                raise CommandError("--paused requires a terminal, where a key goes on")
-            ids = _offer(node, ids)
-            names = ", ".join(str(recording.path) for recording in recordings)
-            say(f"playing {', '.join(ids)} from {names}{f'; {_KEYS}' if keyboard else ''}")
-            wait_for_subscribers(node, ids)
-            player = _Player(node, keyboard, Pace(time.monotonic(), arguments.speed, paused=arguments.paused))
-            while True:
-                player.play(timed(messages_of(recordings, ids, start), start))
-                if not arguments.loop:
-                    break
-            say(f"played {player.count} messages")
+        names = ", ".join(str(recording.path) for recording in recordings)
+        say(f"playing {', '.join(ids)} from {names}{f'; {_KEYS}' if keyboard else ''}")
+        wait_for_subscribers(node, ids)
+        player = _Player(node, keyboard, Pace(time.monotonic(), arguments.speed, paused=arguments.paused))
+        while True:
+            player.play(timed(messages_of(recordings, ids, start), start))
+            if not arguments.loop:
+                break
+        say(f"played {player.count} messages")
 
 
 def _offer(node: GravityNode, ids: list[str]) -> list[str]:

@@ -66,7 +66,7 @@ def add(commands: Parsers[argparse.ArgumentParser]) -> None:
     )
     what = command.add_mutually_exclusive_group(required=True)
     what.add_argument("products", metavar="PRODUCT", nargs="*", default=[], help="the ids of data products")
-    what.add_argument("--all", action="store_true", help="all of the domain, also those that appear later")
+    what.add_argument("--all", action="store_true", help="all data products of the domain, including later ones")
     command.add_argument("-o", "--output", metavar="FILE", type=Path, help="default: gravity_YYYYmmdd_HHMMSS.mcap")
     add_overwrite(command)
     command.add_argument("--split-size", metavar="MB", type=number(0.001, 1e9), help="megabytes of a file")
@@ -109,8 +109,12 @@ class _Offers(GravitySubscriber):
 
 def run(arguments: argparse.Namespace) -> None:
     """Record until a signal comes, or the file cannot be written."""
+    if not all(arguments.products):
+        raise CommandError("an id of a data product is empty; use --all to record all data products")
     import_types(arguments)
     path = arguments.output or Path(time.strftime("gravity_%Y%m%d_%H%M%S"))
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder; name a file in it")
     path = path.with_name(path.name + ".mcap") if path.suffix != ".mcap" else path
     with joined(arguments, COMPONENT_ID, {"SubscribeHWM": "0"}) as node:
         try:

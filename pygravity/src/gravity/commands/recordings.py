@@ -40,9 +40,10 @@ def begin_of(recording: Recording) -> int:
     return min((product.first for product in recording.products.values()), default=0)
 
 
-def end_of(recording: Recording) -> int:
-    """Return the receipt of the last message, in microseconds since the epoch; 0 if there is none."""
-    return max((product.last for product in recording.products.values()), default=0)
+def end_of(recording: Recording, ids: Collection[str] | None = None) -> int:
+    """Return the receipt of the last message, of `ids` only if given; in microseconds since the epoch, 0 if none."""
+    products = recording.products.items()
+    return max((product.last for id, product in products if ids is None or id in ids), default=0)
 
 
 def messages_of(

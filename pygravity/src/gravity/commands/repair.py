@@ -50,4 +50,6 @@ def run(arguments: argparse.Namespace) -> None:
         compression = recording.compression[0] if recording.compression else "zstd"
         with output(arguments.output, overwrite=arguments.overwrite) as beside:
             count = copy(recordings, None, beside, arguments.output.suffix, compression)
+            if recording.damage and not count:
+                raise CommandError(f"no message of {arguments.input} can be read; {arguments.output} was not written")
     say(f"wrote {count} messages to {arguments.output}")
