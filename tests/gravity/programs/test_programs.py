@@ -467,6 +467,7 @@ def test_nodes_get_their_parameters(cluster: Cluster, start: Start, eventually: 
     assert server.errors[0].startswith("ConfigServer: sent no parameters: config_file.ini, line 2: ")
     response = pump.request("ConfigService", GravityDataProduct("ConfigRequestPB"), 10_000)
     assert response is not None and response.data == b""
+    eventually(lambda: len(server.errors) > 1)
     assert "incomplete gravity.ConfigRequestPB" in server.errors[1]
     assert server.stop() == 130
 
