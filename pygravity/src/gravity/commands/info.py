@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> None:
             _print(fact)
     if errors:
         *others, last = errors
-        for error in others:
-            warn(str(error))
+        for other in others:
+            warn(str(other))
         raise last
 
 
