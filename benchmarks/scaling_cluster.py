@@ -18,7 +18,7 @@ from benchmarks.detector_cluster import PAGE, environment
 
 START = 120.0  # seconds until the detectors score
 QUIET = 1.0  # seconds without a new score after which nothing is on its way any more
-_WINDOW = re.compile(rb"-(\d+)  MSE[^\n\[]*(?:\[(\w+)\])?")
+_WINDOW = re.compile(rb"-(\d+) +MSE[^\n\[]*(?:\[(\w+)\])?")
 _LOSS = re.compile(rb"^.*(?:after a gap|dropped|interpolated).*$", re.MULTILINE)
 
 

@@ -164,16 +164,22 @@ def test_a_file_that_cannot_be_written(cluster: Cluster) -> None:
     assert done == (1, [], ["gravity: cannot write no/such/run.mcap: No such file or directory"])
 
 
+def written(path: str) -> int:
+    """How many messages of a recording are on the disk."""
+    with open_recording(path) as file:
+        return sum(1 for _ in file.messages())
+
+
 def test_killed(cluster: Cluster, start: Start, eventually: Eventually) -> None:
     """What was on the disk can be read; `repair` completes it."""
     node = cluster.publisher("A", cache=False)
     recorder = recording(start, node, "A", "-o", "run.mcap")
     publish(node, "A", *map(str, range(1000)))
-    time.sleep(1.5)  # a message is on the disk after a second
+    eventually(lambda: written("run.mcap") >= 1000)
     publish(node, "A", *map(str, range(1000, 2000)))
     assert recorder.stop(signal.SIGKILL) == -signal.SIGKILL
+    count = written("run.mcap")
     with open_recording("run.mcap") as file:
-        count = sum(1 for _ in file.messages())
         assert 1000 <= count <= 2000 and file.damage
         warning = f"gravity: {file.damage}; what comes before is read"
     done = run("repair", "run.mcap", "whole.mcap")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+
+from google.protobuf.descriptor import Descriptor
 
 from .recordings import messages_of
 from gravity_recording import Compression, Recording, RecordingWriter
 from gravity_recording.archive import MARK, record
-from gravity_recording.schemas import Types
+from gravity_recording.schemas import find
 
 RECORDINGS = (".mcap", ".bin")
 
@@ -18,15 +19,13 @@ class _Types:
     """The message types that any of several recordings describes."""
 
     def __init__(self, recordings: Sequence[Recording]) -> None:
-        self._places: list[Types] = [recording.types for recording in recordings if recording.types]
+        self._places = [recording.types for recording in recordings]
 
-    def FindMessageTypeByName(self, full_name: str) -> Any:
-        for place in self._places:
-            try:
-                return place.FindMessageTypeByName(full_name)
-            except KeyError:
-                continue
-        raise KeyError(full_name)
+    def FindMessageTypeByName(self, full_name: str) -> Descriptor:
+        descriptor = find(full_name, *self._places)
+        if descriptor is None:
+            raise KeyError(full_name)
+        return descriptor
 
 
 def copy(
